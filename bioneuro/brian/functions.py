@@ -1,0 +1,89 @@
+"""What equations may call beyond Brian2's own functions: draws by counter, seconds per event step, injected currents.
+
+Each has one meaning and three bodies (C++, Cython, NumPy); the numbers behind them are data, never source.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from brian2.codegen.generators.cpp_generator import CPPCodeGenerator
+from brian2.codegen.generators.cython_generator import CythonCodeGenerator
+from brian2.codegen.runtime.cython_rt import CythonCodeObject
+from brian2.core.functions import Function
+from numpy.typing import NDArray
+
+from bioneuro import noise
+from bioneuro.plan import Plan
+from bioneuro.statements.assemble import LENGTH, NORMAL
+from bioneuro.statements.read import signatures
+
+SEED = "noise_seed"
+
+
+def tables(plan: Plan) -> dict[str, NDArray[np.float64]]:
+    """Name -> two-dimensional table that the run reads."""
+    found = {f"drive_{name}": table for name, (_, table) in plan.currents.items()}
+    if plan.lengths is not None:
+        found[LENGTH] = plan.lengths
+    return {**found, SEED: np.array([[plan.seed & 0xFFFFFFFF, plan.seed >> 32]], dtype=np.float64)}
+
+
+def functions(plan: Plan) -> Mapping[str, Function]:
+    """Brian2 functions for the names in `tables` and for the normal draw."""
+    known = signatures(plan)
+    content = tables(plan)
+    for name, function in known.items():
+        if name == NORMAL:
+            _implement_normal(function, plan.seed)
+        elif name in content:
+            _implement_table(function, name, content[name])
+    return {name: f for name, f in known.items() if name == NORMAL or name in content}
+
+
+def _implement_table(function: Function, name: str, table: NDArray[np.float64]) -> None:
+    def lookup(row: Any, column: Any) -> Any:
+        return table[row, column]
+
+    function.implementations.add_numpy_implementation(lookup, discard_units=True)
+    tag = f"bioneuro::Table<bioneuro::{name}>"
+    cpp = f"""
+    static inline double _{name}(const int64_t row, const int64_t column) {{ return {tag}::values[row*{tag}::columns + column]; }}
+    """
+    function.implementations.add_implementation(CPPCodeGenerator, cpp, name=f"_{name}")
+    cython = f"""
+    cdef double {name}(int64_t row, int64_t column):
+        global _namespace{name}_values
+        return _namespace{name}_values[row*{table.shape[1]} + column]
+    """
+    function.implementations.add_implementation(CythonCodeGenerator, cython, namespace={f"{name}_values": np.ascontiguousarray(table).ravel()})
+
+
+def _implement_normal(function: Function, seed: int) -> None:
+    def draw(stream: Any, trial: Any, unit: Any, step: Any) -> Any:
+        return noise.normal(seed, stream, trial, unit, step)
+
+    function.implementations.add_numpy_implementation(draw, discard_units=True)
+    cpp = (
+        noise.CPP
+        + f"""
+    static inline double _{NORMAL}(const int64_t stream, const int64_t trial, const int64_t unit, const int64_t step) {{
+        const double* seed = bioneuro::Table<bioneuro::{SEED}>::values;
+        return bioneuro_normal((int64_t)seed[0], (int64_t)seed[1], stream, trial, unit, step);
+    }}
+    """
+    )
+    function.implementations.add_implementation(CPPCodeGenerator, cpp, name=f"_{NORMAL}")
+    cython = f'''
+cdef extern from *:
+    """
+{noise.CPP}
+    """
+    double bioneuro_normal(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t)
+
+cdef double {NORMAL}(int64_t stream, int64_t trial, int64_t unit, int64_t step):
+    global _namespace{NORMAL}_seed
+    return bioneuro_normal(_namespace{NORMAL}_seed[0], _namespace{NORMAL}_seed[1], stream, trial, unit, step)
+'''
+    words = np.array([seed & 0xFFFFFFFF, seed >> 32], dtype=np.int64)
+    function.implementations.add_implementation(CythonCodeObject, cython, namespace={f"{NORMAL}_seed": words})

@@ -1,0 +1,1 @@
+"""Published data with their error bars, one file per paper."""

@@ -1,0 +1,362 @@
+"""The second noun: what is done to a circuit. A protocol knows no engine.
+
+Trials are an axis: a whole STDP window, both initial states and all repetitions are one protocol and one run. Times are in seconds in
+the record and take units (``5*ms`` or ``"5 ms"``) where they are written.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bioneuro import text, units
+from bioneuro.model import digest, frozen
+
+Floats = NDArray[np.float64]
+
+
+class ProtocolError(ValueError):
+    """A protocol is not well formed, or does not fit its circuit."""
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Step at a fixed `dt` (s). Spikes and delays off the grid are moved to it, and refused if moved by more than `tolerance` (s).
+
+    The largest shift is reported in the recording's provenance.
+    """
+
+    dt: float
+    tolerance: float
+
+    def __str__(self) -> str:
+        return f"clock, dt {self.dt * 1e3:g} ms"
+
+
+def clock(dt: Any = "0.1 ms", *, tolerance: Any = None) -> Clock:
+    """A fixed step `dt`; by default a tenth of it is the largest grid shift that passes.
+
+    Raises `UnitError` if `dt` is no time, `ProtocolError` if it is not positive.
+    """
+    step = float(units.in_unit(dt, "second", "clock: dt"))
+    allowed = 0.1 * step if tolerance is None else float(units.in_unit(tolerance, "second", "clock: tolerance"))
+    if step <= 0 or allowed < 0:
+        raise ProtocolError(f"clock: dt {step} s and tolerance {allowed} s must be positive; choose for example dt='0.1 ms'")
+    return Clock(dt=step, tolerance=allowed)
+
+
+@dataclass(frozen=True)
+class Events:
+    """Step from one event (spike arrival or reading time) to the next, exactly. `grid` (s) adds regular points; 0 adds none."""
+
+    grid: float = 0.0
+
+    def __str__(self) -> str:
+        return "events" if not self.grid else f"events, grid {self.grid:g} s"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Coordinate:
+    """One value per trial of something varied: a lag, a rate, a repetition. SI values and the unit to show them in."""
+
+    values: Floats
+    unit: str = "1"
+
+    @property
+    def shown(self) -> Floats:
+        """The values in `unit`."""
+        return np.asarray(self.values / units.unit(self.unit).scale)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Spikes:
+    """Imposed spikes: spike k is fired in stimulus `stimulus[k]` by unit `unit[k]` at `time[k]` seconds."""
+
+    stimulus: NDArray[np.int64]
+    unit: NDArray[np.int64]
+    time: Floats
+
+    def __post_init__(self) -> None:
+        for name, dtype in (("stimulus", np.int64), ("unit", np.int64), ("time", np.float64)):
+            object.__setattr__(self, name, frozen(getattr(self, name), dtype))
+        if not (self.stimulus.shape == self.unit.shape == self.time.shape) or self.time.ndim != 1:
+            raise ProtocolError("spikes: stimulus, unit and time are three arrays of one length")
+        if self.time.size and (not np.all(np.isfinite(self.time)) or self.time.min() < 0):
+            bad = self.time[~(np.isfinite(self.time) & (self.time >= 0))][0]
+            raise ProtocolError(f"spikes: time {bad} s; spike times are finite and not negative")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Poisson:
+    """Poisson spikes, drawn when the protocol meets a seed; independent for every stimulus and unit.
+
+    On a grid of `grid` seconds a bin holds a spike with probability rate*grid, so the same train runs on the clock and by events.
+
+    Attributes:
+        rate: Hz, one per stimulus.
+        start, stop: seconds.
+    """
+
+    rate: Floats
+    start: float
+    stop: float
+    grid: float
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rate", frozen(self.rate))
+        if np.any(self.rate < 0) or np.any(self.rate * self.grid > 0.5):
+            raise ProtocolError(
+                f"poisson: rates must lie between 0 and {0.5 / self.grid:g} Hz (half a spike per bin of {self.grid} s); "
+                "lower the rate or make the grid finer"
+            )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Current:
+    """Injected current: `value[k, trial]` (SI) flows from `start[k]` seconds until the next breakpoint."""
+
+    start: Floats
+    value: Floats
+    unit: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "start", frozen(self.start))
+        object.__setattr__(self, "value", frozen(self.value))
+        if self.start.ndim != 1 or self.value.ndim != 2 or self.value.shape[0] != self.start.size or self.start[0] != 0:
+            raise ProtocolError("current: breakpoints start at 0 s, with one row of values (one per trial) each")
+        if np.any(np.diff(self.start) <= 0):
+            raise ProtocolError("current: breakpoints must increase in time")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Protocol:
+    """What is done: spikes and currents imposed, values set per trial, and when what is read.
+
+    Attributes:
+        stepping: `Clock` or `Events`.
+        trials: coordinate name -> `Coordinate`, one value per trial.
+        stimulus: the number of the stimulus of each trial, from 0. Trials that share one differ in settings and noise only.
+        reads: reading times in seconds, shape (stimulus, reads), increasing.
+        settings: placed name ("calcium.rho", "calcium.gamma_p") -> SI value per trial, for parameters and initial values.
+        spikes: population -> `Spikes` or `Poisson`.
+        currents: population -> `Current`.
+        record: placed state names to read; empty means every state variable.
+    """
+
+    name: str
+    stepping: Clock | Events
+    trials: Mapping[str, Coordinate]
+    stimulus: NDArray[np.int64]
+    reads: Floats
+    settings: Mapping[str, Floats] = field(default_factory=dict)
+    spikes: Mapping[str, Spikes | Poisson] = field(default_factory=dict)
+    currents: Mapping[str, Current] = field(default_factory=dict)
+    record: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        text.check_name(self.name, "protocol.name")
+        object.__setattr__(self, "reads", frozen(self.reads))
+        object.__setattr__(self, "stimulus", frozen(self.stimulus, np.int64))
+        object.__setattr__(self, "record", tuple(self.record))
+        for name in ("trials", "spikes", "currents"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+        object.__setattr__(self, "settings", MappingProxyType({k: frozen(v) for k, v in self.settings.items()}))
+        if self.reads.ndim != 2 or self.reads.size == 0 or self.stimulus.size == 0:
+            raise ProtocolError(f"protocol {self.name!r} is empty: it has no trial or no reading time; give at least one of each")
+        if not np.all(np.isfinite(self.reads)) or self.reads.min() < 0 or np.any(np.diff(self.reads, axis=1) < 0):
+            raise ProtocolError(f"protocol {self.name!r}: reading times are finite, not negative and in increasing order")
+        if self.stimulus.ndim != 1 or not np.array_equal(np.unique(self.stimulus), np.arange(self.n_stimuli)):
+            raise ProtocolError(f"protocol {self.name!r}: stimulus numbers each trial's stimulus from 0 to {self.n_stimuli - 1}, all used")
+        for what, values in [*((k, c.values) for k, c in self.trials.items()), *self.settings.items()]:
+            if values.shape != (self.n_trials,):
+                raise ProtocolError(f"protocol {self.name!r}: {what!r} has shape {values.shape}, expected ({self.n_trials},): one per trial")
+            if not np.all(np.isfinite(values)):
+                raise ProtocolError(f"protocol {self.name!r}: {what!r} holds a value that is not finite")
+        for port, spikes in self.spikes.items():
+            if isinstance(spikes, Spikes) and spikes.time.size and not 0 <= spikes.stimulus.min() <= spikes.stimulus.max() < self.n_stimuli:
+                raise ProtocolError(f"protocol {self.name!r}: spikes of {port!r} name a stimulus outside 0..{self.n_stimuli - 1}")
+            if isinstance(spikes, Poisson) and spikes.rate.shape != (self.n_stimuli,):
+                raise ProtocolError(f"protocol {self.name!r}: poisson {port!r} needs one rate per stimulus ({self.n_stimuli})")
+
+    @property
+    def n_trials(self) -> int:
+        return int(self.stimulus.size)
+
+    @property
+    def n_stimuli(self) -> int:
+        return int(self.reads.shape[0])
+
+    @property
+    def digest(self) -> str:
+        return digest(self)
+
+
+def _times(value: Any, place: str) -> Floats:
+    return np.atleast_1d(units.in_unit(value, "second", place))
+
+
+def _product(axes: Mapping[str, tuple[Floats, str]], initial: Mapping[str, Any], repetitions: int) -> tuple[Any, Any, Any]:
+    """The trial table: every combination of axes, initial states and repetitions, the last varying fastest.
+
+    Returns coordinates, settings, and for each trial the number of its combination of axes.
+    """
+    starts = {path: np.atleast_1d(units.si(v, f"initial {path}")[0]) for path, v in initial.items()}
+    lengths = {len(v) for v in starts.values()}
+    if len(lengths) > 1:
+        raise ProtocolError(f"initial: the lists have lengths {sorted(lengths)}; give one value per initial state to all of them")
+    if repetitions < 1:
+        raise ProtocolError(f"repetitions: {repetitions} is not a positive integer")
+    n_starts = lengths.pop() if lengths else 1
+    sizes = [len(values) for values, _ in axes.values()] + [n_starts, repetitions]
+    index = np.indices(sizes).reshape(len(sizes), -1)
+    trials = {name: Coordinate(values=frozen(v[k]), unit=u) for (name, (v, u)), k in zip(axes.items(), index, strict=False)}
+    trials["start"] = Coordinate(values=frozen(index[-2].astype(float)))
+    trials["repetition"] = Coordinate(values=frozen(index[-1].astype(float)))
+    combination = np.arange(index.shape[1]) // (n_starts * repetitions)
+    return trials, {path: v[index[-2]] for path, v in starts.items()}, combination
+
+
+def pairing(
+    lag: Any,
+    rate: Any = "1 Hz",
+    pairs: int = 60,
+    *,
+    repetitions: int = 1,
+    initial: Mapping[str, Any] | None = None,
+    onset: Any = "0.2 s",
+    rest: Any = "1 s",
+    stepping: Clock | Events | None = None,
+    ports: tuple[str, str] = ("pre", "post"),
+    record: tuple[str, ...] = (),
+) -> Protocol:
+    """Pairs of one presynaptic and one postsynaptic spike, `lag` apart (positive: pre first), at `rate`.
+
+    Arguments:
+        lag: times, one or many.
+        rate: rates, one or many; every combination with the lags is a trial.
+        pairs: number of pairs.
+        repetitions: independent repetitions of every trial (they differ in noise).
+        initial: placed state name -> value or list of initial values, each a trial of its own.
+        onset, rest: time before the first and after the last spike.
+
+    Returns:
+        a protocol with coordinates ``lag``, ``rate``, ``start`` (index of the initial state) and ``repetition``.
+
+    Errors:
+        UnitError: a unit is wrong; ProtocolError: no lag, no pair, or a rate that is not positive.
+    """
+    lags, rates = _times(lag, "pairing: lag"), np.atleast_1d(units.in_unit(rate, "hertz", "pairing: rate"))
+    if lags.size == 0 or rates.size == 0 or pairs < 1:
+        raise ProtocolError(f"pairing is empty: {lags.size} lags, {rates.size} rates, {pairs} pairs; give at least one of each")
+    if np.any(rates <= 0):
+        raise ProtocolError(f"pairing: rate {rates.min():g} Hz is not positive")
+    trials, settings, stimulus = _product({"lag": (lags, "ms"), "rate": (rates, "Hz")}, initial or {}, repetitions)
+    first = float(units.in_unit(onset, "second", "pairing: onset")) + max(0.0, -lags.min())
+    each_lag, each_rate = (grid.ravel() for grid in np.meshgrid(lags, rates, indexing="ij"))
+    pre = first + np.arange(pairs)[None, :] / each_rate[:, None]
+    post = pre + each_lag[:, None]
+    reads = np.maximum(pre, post).max(axis=1)[:, None] + float(units.in_unit(rest, "second", "pairing: rest"))
+    return Protocol(
+        name="pairing",
+        stepping=stepping or Events(),
+        trials=trials,
+        stimulus=stimulus,
+        reads=reads,
+        settings=settings,
+        spikes={port: _one_unit(times) for port, times in zip(ports, (pre, post), strict=True)},
+        record=record,
+    )
+
+
+def _one_unit(times: Floats) -> Spikes:
+    stimulus = np.repeat(np.arange(times.shape[0]), times.shape[1])
+    return Spikes(stimulus=stimulus, unit=np.zeros_like(stimulus), time=times.ravel())
+
+
+def poisson(
+    rate: Mapping[str, Any],
+    duration: Any,
+    *,
+    repetitions: int = 1,
+    initial: Mapping[str, Any] | None = None,
+    grid: Any = "0.1 ms",
+    reads: Any = None,
+    stepping: Clock | Events | None = None,
+    record: tuple[str, ...] = (),
+) -> Protocol:
+    """Poisson spikes of a rate per population, for `duration`.
+
+    Arguments:
+        rate: population -> rate or rates; every combination is a trial.
+        grid: bin width of the trains.
+        reads: reading times common to all trials; by default the end.
+
+    Errors:
+        UnitError, ProtocolError as for `pairing`.
+    """
+    stop = float(units.in_unit(duration, "second", "poisson: duration"))
+    axes = {f"rate_{p}": (np.atleast_1d(units.in_unit(r, "hertz", f"poisson: rate of {p}")), "Hz") for p, r in rate.items()}
+    trials, settings, _ = _product(axes, initial or {}, repetitions)
+    width = float(units.in_unit(grid, "second", "poisson: grid"))
+    if stop <= 0 or width <= 0:
+        raise ProtocolError(f"poisson: duration {stop} s and grid {width} s must be positive")
+    n = len(trials["repetition"].values)
+    times = np.array([stop]) if reads is None else _times(reads, "poisson: reads")
+    return Protocol(
+        name="poisson",
+        stepping=stepping or Events(),
+        trials=trials,
+        stimulus=np.arange(n),  # every trial draws its own spikes
+        reads=np.tile(times, (n, 1)),
+        settings=settings,
+        spikes={p: Poisson(rate=trials[f"rate_{p}"].values, start=0.0, stop=stop, grid=width) for p in rate},
+        record=record,
+    )
+
+
+def step_current(
+    value: Mapping[str, Any],
+    duration: Any,
+    *,
+    start: Any = "0 s",
+    stop: Any = None,
+    every: Any = None,
+    stepping: Clock | None = None,
+    record: tuple[str, ...] = (),
+) -> Protocol:
+    """A constant current into a population from `start` to `stop`, one trial per value, read every `every` (default: each step).
+
+    Arguments:
+        value: population -> current or currents, in the unit of the neuron's input; several populations share the trial axis.
+    """
+    step = stepping or clock()
+    end, begin = (float(units.in_unit(x, "second", "step_current")) for x in (duration, start))
+    off = end if stop is None else float(units.in_unit(stop, "second", "step_current: stop"))
+    levels = {p: units.si(v, f"step_current: {p}") for p, v in value.items()}
+    sizes = {np.atleast_1d(v).size for v, _ in levels.values()}
+    if len(sizes) != 1 or end <= 0 or not 0 <= begin < off <= end:
+        raise ProtocolError("step_current: give one value per trial for each population, and 0 <= start < stop <= duration")
+    n = sizes.pop()
+    breaks = np.array(sorted({0.0, begin, off} - ({end} if off == end else set())))
+    on = (breaks >= begin) & (breaks < off)
+    names = {p: _unit_name(dims) for p, (_, dims) in levels.items()}
+    spacing = step.dt if every is None else float(units.in_unit(every, "second", "step_current: every"))
+    return Protocol(
+        name="step_current",
+        stepping=step,
+        trials={p: Coordinate(values=frozen(np.atleast_1d(v)), unit=names[p]) for p, (v, _) in levels.items()},
+        stimulus=np.zeros(n),
+        reads=spacing * np.arange(1, round(end / spacing) + 1)[None, :],
+        currents={p: Current(start=breaks, value=np.outer(on, np.atleast_1d(v)), unit=names[p]) for p, (v, _) in levels.items()},
+        record=record,
+    )
+
+
+def _unit_name(dimensions: units.Dimensions) -> str:
+    for name in ("1", "volt", "amp", "siemens", "hertz", "second"):
+        if units.unit(name).dimensions == dimensions:
+            return name
+    raise units.UnitError(f"a current in {units.describe(dimensions)} drives nothing known; allowed: amp, volt, siemens, hertz, no unit")

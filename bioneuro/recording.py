@@ -1,0 +1,118 @@
+"""The third noun: what was seen, whichever engine ran it."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bioneuro import units
+from bioneuro.protocol import Coordinate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Where a recording comes from: enough to make it again and to see what was changed on the way.
+
+    Attributes:
+        circuit, protocol: digests.
+        seed: of stimuli and noise.
+        engine: "cpp", "numpy", "cython" or "twin".
+        strict: whether arithmetic was bound to IEEE order (no fast-math, no contraction).
+        versions: package -> version.
+        shifts: what was moved to the grid -> largest shift in seconds.
+        notes: anything else a reader must know, in words.
+    """
+
+    circuit: str
+    protocol: str
+    seed: int
+    engine: str
+    strict: bool = True
+    versions: Mapping[str, str] = field(default_factory=dict)
+    shifts: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Train:
+    """Spikes of one population in compressed rows: those of (trial, unit) are ``steps[offsets[k]:offsets[k+1]]``, k = trial*size + unit.
+
+    Attributes:
+        steps: integer time steps, int64.
+        offsets: shape (trials*size + 1,), int64.
+        size: units in the population.
+        dt: seconds per step.
+    """
+
+    steps: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    size: int
+    dt: float
+
+    def times(self, trial: int, unit: int) -> NDArray[np.float64]:
+        """Spike times in seconds."""
+        k = trial * self.size + unit
+        return np.asarray(self.steps[self.offsets[k] : self.offsets[k + 1]] * self.dt)
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Number of spikes, shape (trial, unit)."""
+        return np.diff(self.offsets).reshape(-1, self.size)
+
+
+def train(steps: Any, index: Any, *, n_trials: int, size: int, dt: float) -> Train:
+    """A `Train` from spikes as pairs (step, trial*size + unit) in any order."""
+    steps, index = np.asarray(steps, np.int64), np.asarray(index, np.int64)
+    order = np.lexsort((steps, index))
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(index, minlength=n_trials * size))]).astype(np.int64)
+    return Train(steps=steps[order], offsets=offsets, size=size, dt=dt)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Recording:
+    """What was seen in a run.
+
+    Attributes:
+        traces: placed name -> array (trial, time, unit), SI, of NumPy or (from the twin) torch.
+        times: reading times in seconds, shape (trial, time).
+        units: placed name -> unit of the trace.
+        spikes: population -> `Train`.
+        conditions: the protocol's trial table.
+        raster: from the twin only: population -> spikes as 0/1, shape (trial, step, unit), carrying the gradient.
+    """
+
+    traces: Mapping[str, Any]
+    times: NDArray[np.float64]
+    units: Mapping[str, str]
+    spikes: Mapping[str, Train]
+    conditions: Mapping[str, Coordinate]
+    provenance: Provenance
+    raster: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("traces", "units", "spikes", "conditions", "raster"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+
+    def __getitem__(self, path: str) -> Any:
+        if path not in self.traces:
+            raise KeyError(f"nothing called {path!r} was recorded; recorded: {', '.join(sorted(self.traces))}")
+        return self.traces[path]
+
+    @property
+    def n_trials(self) -> int:
+        return int(self.times.shape[0])
+
+    def detached(self) -> "Recording":
+        """The same recording in NumPy arrays without gradient."""
+        plain = {k: v.detach().cpu().numpy() if hasattr(v, "detach") else v for k, v in self.traces.items()}
+        return dataclasses.replace(self, traces=plain, raster={})
+
+    def quantity(self, path: str) -> Any:
+        """A trace as a Brian2 quantity."""
+        from brian2.units.fundamentalunits import Dimension, Quantity  # Brian2 takes seconds to import
+
+        return Quantity(np.array(self[path]), dim=Dimension(units.unit(self.units[path]).dimensions))

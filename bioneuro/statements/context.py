@@ -1,0 +1,42 @@
+"""Borrow Brian2 and give it back: device, preferences, working directory and log level as the user had them."""
+
+import contextlib
+import importlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from brian2 import prefs
+
+# The name `brian2.devices.device` is a proxy of the active device; the module behind it holds which one is active.
+devices = importlib.import_module("brian2.devices.device")
+
+STRICT = ["-w", "-O3", "-ffp-contract=off", "-march=native", "-std=c++11"]
+"""IEEE arithmetic in the order written: what makes engines agree to the last bit of every operation but exp and its kin."""
+FAST = ["-w", "-O3", "-ffast-math", "-fno-finite-math-only", "-march=native", "-std=c++11"]
+
+
+@contextlib.contextmanager
+def borrowed(device: Any, *, target: str, strict: bool) -> Iterator[None]:
+    """Make `device` active with our preferences; whatever happens, put back what was there."""
+    wanted = {
+        "codegen.target": target,
+        "codegen.loop_invariant_optimisations": not strict,
+        "codegen.cpp.extra_compile_args": None,
+        "codegen.cpp.extra_compile_args_gcc": STRICT if strict else FAST,
+        "devices.cpp_standalone.openmp_threads": 0,
+        "core.default_float_dtype": np.float64,
+    }
+    before = {name: prefs[name] for name in wanted}
+    active = devices.active_device
+    try:
+        for name, value in wanted.items():
+            prefs[name] = value
+        devices.active_device = device
+        if device.defaultclock is None:
+            device.activate(build_on_run=False)
+        yield
+    finally:
+        devices.active_device = active
+        for name, value in before.items():
+            prefs[name] = value

@@ -1,0 +1,251 @@
+"""Statements -> torch source: one small rewriting of the text that Brian2 would execute.
+
+The result is readable Python, kept as `twin.source`. Only text that passed the whitelist (and what `flow` and Brian2 made of it) comes
+here; every node that is not listed is refused.
+"""
+
+import ast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bioneuro import units
+from bioneuro.model import Circuit, Synapse
+from bioneuro.statements import Phase, Program
+
+_DIRECT = {"exp", "log", "log10", "sin", "cos", "tan", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "abs", "floor", "ceil",
+           "expm1", "log1p"}  # fmt: skip
+_OWN = {"exprel", "sqrt", "clip", "sign", "timestep"}
+_INTEGER = {"timestep", "t_in_timesteps"}
+
+
+class TranslateError(ValueError):
+    """A statement has no differentiable translation."""
+
+
+@dataclass
+class _Scope:
+    """What names mean in one phase."""
+
+    phase: Phase
+    program: Program
+    circuit: Circuit
+    exact_steps: bool
+    unit_factor: bool
+    written: list[str] = field(default_factory=list)
+    local: set[str] = field(default_factory=set)
+    flags: set[str] = field(default_factory=set)
+
+
+def translate(program: Program, circuit: Circuit, *, events: bool) -> str:
+    """Python source with one function per phase, ``phase_0`` and so on, taking ``(x, now, op)``.
+
+    `x` maps names to tensors of the phase's object, `now` has the step, `op` the operations. The function returns what it wrote.
+
+    Raises:
+        TranslateError: naming the statement that has no translation and what to do.
+    """
+    functions = []
+    for number, phase in enumerate(program.phases):
+        scope = _Scope(
+            phase=phase,
+            program=program,
+            circuit=circuit,
+            exact_steps=events,  # flow has already turned thresholds into lengths; its comparisons carry no derivative
+            unit_factor=_divides_by_flag(phase.code),
+            flags={*program.flags[phase.owner]},
+        )
+        body = _body(scope)
+        title = f"{phase.owner}, {phase.kind}" + (f" {phase.pathway}" if phase.pathway >= 0 else "")
+        functions.append(f"def phase_{number}(x, now, op):  # {title}\n" + "\n".join(f"    {line}" for line in body) + "\n")
+    return "\n\n".join(functions)
+
+
+def compiled(source: str) -> list[Callable[..., Any]]:
+    """The functions of a source made by `translate`."""
+    scope: dict[str, Any] = {}
+    exec(compile(source, "<twin>", "exec"), scope)  # made above from whitelisted text
+    return [scope[f"phase_{k}"] for k in range(sum(1 for name in scope if name.startswith("phase_")))]
+
+
+def _divides_by_flag(code: str) -> bool:
+    """Whether a flag stands in a denominator, where it would turn gradients of masked elements into NaN."""
+    for node in ast.walk(ast.parse(code)):
+        bad = None
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            bad = node.right
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+            bad = node.left if isinstance(node.right, ast.UnaryOp) else None
+        if bad is not None and any(isinstance(n, ast.Name) and n.id == "not_refractory" for n in ast.walk(bad)):
+            return True
+    return False
+
+
+def _body(scope: _Scope) -> list[str]:
+    lines: list[str] = []
+    for statement in ast.parse(scope.phase.code).body:
+        lines += _statement(statement, scope)
+    if scope.phase.kind == "threshold":
+        return [*lines, "return _cond"]
+    returned = ", ".join(f"{name!r}: {name}" for name in dict.fromkeys(scope.written))
+    return [*lines, f"return {{{returned}}}"]
+
+
+def _statement(node: ast.stmt, scope: _Scope) -> list[str]:
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+        name, operator, value = node.targets[0].id, None, node.value
+    elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+        name, operator, value = node.target.id, node.op, node.value
+    else:
+        raise TranslateError(f"{scope.phase.owner}: {ast.unparse(node)!r} is not an assignment")
+    text = _expression(value, scope)
+    if scope.phase.kind == "pathway" and name not in _synaptic(scope):
+        return _to_neuron(name, operator, text, scope, ast.unparse(node))
+    if operator is not None:
+        text = f"{_name(name, scope)} {_OPERATORS[type(operator)]} ({text})"
+    return _write(name, text, scope, boolean=_is_boolean(value, scope))
+
+
+def _synaptic(scope: _Scope) -> set[str]:
+    model = scope.circuit.models[scope.phase.owner]
+    return {*model.states, *model.parameters, "lastupdate", *scope.local, *(n for n in [*_assigned(scope.phase.code)] if n.startswith("_"))}
+
+
+def _assigned(code: str) -> list[str]:
+    return [n.id for n in ast.walk(ast.parse(code)) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
+
+
+def _to_neuron(name: str, operator: ast.operator | None, text: str, scope: _Scope, shown: str) -> list[str]:
+    """A synapse that writes to a neuron: contributions of all its spiking synapses add up."""
+    model = scope.circuit.models[scope.phase.owner]
+    local, _, end = name.rpartition("_")
+    if end not in ("pre", "post"):
+        local, end = name, "post" if isinstance(model, Synapse) else ""
+    if not isinstance(operator, ast.Add | ast.Sub):
+        raise TranslateError(
+            f"{scope.phase.owner}: {shown!r} writes to a neuron other than by '+=' or '-=', so its result depends on the order of synapses; "
+            "write it as a sum"
+        )
+    sign = "-" if isinstance(operator, ast.Sub) else ""
+    return [f"now.add({end!r}, {local!r}, {sign}({text}))"]
+
+
+def _write(name: str, text: str, scope: _Scope, *, boolean: bool) -> list[str]:
+    kind, guard = scope.phase.kind, scope.program.guarded[scope.phase.owner].get(name)
+    if name.startswith("_") or kind == "threshold":
+        scope.local.add(name)
+        if boolean:
+            scope.flags.add(name)
+        return [f"{name} = {text}"]
+    old = _name(name, scope)
+    if kind == "pathway":
+        text = f"op.select(now.arrived, {text}, {old})"
+    elif kind == "reset":
+        text = f"op.select(now.spiked, {text}, {old})"
+    elif guard:
+        text = f"op.guard({_name(guard, scope)}, {text}, {old})"
+    scope.written.append(name)
+    scope.local.add(name)
+    return [f"{name} = {text}"]
+
+
+_OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**", ast.Mod: "%", ast.FloorDiv: "//"}
+_COMPARE = {ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<=", ast.Eq: "==", ast.NotEq: "!="}
+
+
+def _name(name: str, scope: _Scope) -> str:
+    if name in scope.local:
+        return name
+    constants = {"pi": "3.141592653589793", "e": "2.718281828459045", "inf": "float('inf')", "dt": "now.dt", "t": "now.t"}
+    if name in constants:
+        return constants[name]
+    if name == "t_in_timesteps":
+        return "now.k"
+    computed = scope.program.computed[scope.phase.owner]
+    if name in computed:
+        return f"({_expression(ast.parse(computed[name], mode='eval').body, scope)})"
+    return f"x[{name!r}]"
+
+
+def _is_boolean(node: ast.AST, scope: _Scope) -> bool:
+    if isinstance(node, ast.Compare | ast.BoolOp) or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)):
+        return True
+    return (isinstance(node, ast.Name) and node.id in scope.flags) or (isinstance(node, ast.Constant) and isinstance(node.value, bool))
+
+
+def _expression(node: ast.AST, scope: _Scope) -> str:
+    if isinstance(node, ast.Constant):
+        if isinstance(node.value, bool):
+            return "1.0" if node.value else "0.0"
+        return repr(node.value)
+    if isinstance(node, ast.Name):
+        return _name(node.id, scope)
+    if isinstance(node, ast.BinOp):
+        return f"({_expression(node.left, scope)} {_OPERATORS[type(node.op)]} {_expression(node.right, scope)})"
+    if isinstance(node, ast.UnaryOp):
+        inner = _expression(node.operand, scope)
+        return f"(1.0 - {inner})" if isinstance(node.op, ast.Not) else f"({'-' if isinstance(node.op, ast.USub) else '+'}{inner})"
+    if isinstance(node, ast.BoolOp):
+        parts = [_expression(v, scope) for v in node.values]
+        if isinstance(node.op, ast.And):
+            return "(" + " * ".join(parts) + ")"
+        return "(1.0 - " + " * ".join(f"(1.0 - {p})" for p in parts) + ")"
+    if isinstance(node, ast.Compare):
+        return _comparison(node, scope)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        return _call(node, scope)
+    raise TranslateError(f"{scope.phase.owner}: {ast.unparse(node)!r} has no translation")
+
+
+def _comparison(node: ast.Compare, scope: _Scope) -> str:
+    left, right, operator = node.left, node.comparators[0], type(node.ops[0])
+    a, b = _expression(left, scope), _expression(right, scope)
+    names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+    if scope.exact_steps or names & _INTEGER or operator in (ast.Eq, ast.NotEq):
+        return f"op.flag({a} {_COMPARE[operator]} {b})"
+    if operator in (ast.Lt, ast.LtE):
+        a, b = b, a
+    return f"op.step({a}, {b}, {operator in (ast.GtE, ast.LtE)}, {_scale(names, scope)!r})"
+
+
+def _scale(names: set[str], scope: _Scope) -> float:
+    """The distance from threshold that a surrogate counts as 1: 1 mV for potentials, 1 in the unit of anything else."""
+    model = scope.circuit.models[scope.phase.owner]
+    for name in names & set(model.states):
+        dimensions = units.unit(model.states[name]).dimensions if model.states[name] not in ("boolean", "integer") else None
+        if dimensions == units.unit("volt").dimensions:
+            return 1e-3
+    return 1.0
+
+
+def _call(node: ast.Call, scope: _Scope) -> str:
+    name = node.func.id  # type: ignore[attr-defined]
+    if name == "int":
+        (inner,) = node.args
+        if scope.unit_factor and isinstance(inner, ast.Name) and inner.id == "not_refractory":
+            return "1.0"  # the write is guarded: where the flag is 0 the value is not used
+        text = _expression(inner, scope)
+        return text if _is_boolean(inner, scope) else f"op.int({text})"
+    arguments = [_expression(a, scope) for a in node.args]
+    if name in _DIRECT:
+        return f"op.call({name!r}, {', '.join(arguments)})"
+    if name in _OWN:
+        return f"op.{name}({', '.join(arguments)})"
+    if name == "counter_normal":
+        return f"op.normal(now.seed, {', '.join(arguments)})"
+    if name == "step_length" or name.startswith("drive_"):
+        return f"now.table({name!r}, {arguments[1]})"
+    raise TranslateError(
+        f"{scope.phase.owner}: {name}() has no translation" + ("; write noise as xi in the equations" if name.startswith("rand") else "")
+    )
+
+
+def assigned_states(program: Program, circuit: Circuit) -> Mapping[str, list[str]]:
+    """Names that phases write beyond the declared states (lastspike, not_refractory, lastupdate, variances), per object."""
+    extra: dict[str, list[str]] = {}
+    for phase in program.phases:
+        known = {*circuit.models[phase.owner].states}
+        for name in _assigned(phase.code):
+            if not name.startswith("_") and name not in known and not name.endswith(("_pre", "_post")):
+                extra.setdefault(phase.owner, []).append(name)
+    return extra

@@ -1,0 +1,38 @@
+"""What holds for every test: no window opens, searches repeat in CI, the global random state stays."""
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+os.environ["MPLBACKEND"] = "Agg"
+
+settings.register_profile("dev", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, max_examples=50, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+# Brian2's runtime target races when two processes compile into one empty Cython cache: one folder per worker.
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")
+if WORKER:
+    CACHES = Path(os.environ.get("CYTHON_CACHE_DIR") or Path.home() / ".cython")
+    os.environ["CYTHON_CACHE_DIR"] = str(CACHES / f"pytest-{WORKER}")
+
+
+def _state() -> tuple[bytes, int, int, float]:
+    """NumPy's global random state, in a form that compares."""
+    _, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002 (the global state is the subject)
+    return np.asarray(keys).tobytes(), int(position), int(has_gauss), float(cached)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """A test fails if it, or what it calls, draws from or seeds NumPy's global generator."""
+    before = _state()
+    result = yield
+    if _state() != before:
+        reason = "changes NumPy's global random state; randomness is an argument (a seed or a Generator)"
+        pytest.fail(f"{item.nodeid}: {reason}", pytrace=False)
+    return result
