@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioneuro import text, units
+from bioneuro.guard import brian2_may_load
 
 SPECIAL = frozenset(
     {"t", "dt", "t_in_timesteps", "i", "j", "xi", "lastspike", "not_refractory", "pi", "e", "inf", "N"}
@@ -95,6 +96,7 @@ class Parameter:
     @property
     def quantity(self) -> Any:
         """The value as a Brian2 quantity."""
+        brian2_may_load()
         from brian2.units.fundamentalunits import Dimension, Quantity  # Brian2 takes seconds to import
 
         value = np.array(self.value)

@@ -240,8 +240,8 @@ def _cpp_ratio(table: tuple[tuple[float, ...], tuple[float, ...]], x: str) -> st
 CPP: str = f"""
 #ifndef BIONEURO_NOISE
 #define BIONEURO_NOISE
-#if defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__)
-#error "bioneuro noise: compile with -ffp-contract=off and without -ffast-math, else engines differ"
+#if !defined(BIONEURO_FAST) && (defined(__FAST_MATH__) || defined(__ASSOCIATIVE_MATH__) || defined(__RECIPROCAL_MATH__))
+#error "bioneuro noise: compile with -ffp-contract=off and without -ffast-math, else engines differ (-DBIONEURO_FAST accepts that)"
 #endif
 #include <cmath>
 #include <cstdint>

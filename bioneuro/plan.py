@@ -212,15 +212,16 @@ def _distinct(bins: Ints, element: Ints, rng: np.random.Generator, first: int, l
 def _to_grid(times: Floats, clock: Clock, what: str, shifts: dict[str, float]) -> Ints:
     steps = np.rint(times / clock.dt).astype(np.int64)
     if times.size:
-        moved = np.abs(times - steps * clock.dt)
+        moved = np.abs(times - steps * clock.dt).ravel()
         worst = int(moved.argmax())
+        where = times.ravel()[worst]
         # A microsecond in 10^7 steps is rounding of the time itself, not a shift.
-        if moved[worst] > max(clock.tolerance, 1e-12 * abs(times[worst])):
+        if moved[worst] > max(clock.tolerance, 1e-12 * abs(where)):
             raise ProtocolError(
-                f"{what}: {times[worst]:.9g} s is {moved[worst] * 1e6:.3g} us off the grid of {clock.dt * 1e3:g} ms, more than the "
+                f"{what}: {where:.9g} s is {moved[worst] * 1e6:.3g} us off the grid of {clock.dt * 1e3:g} ms, more than the "
                 f"tolerance of {clock.tolerance * 1e6:.3g} us; choose a finer dt, times on the grid, event stepping, or a larger tolerance"
             )
-        if moved[worst] > 1e-9 * clock.dt + 1e-12 * abs(times[worst]):
+        if moved[worst] > 1e-9 * clock.dt + 1e-12 * abs(where):
             shifts[what] = max(float(moved[worst]), shifts.get(what, 0.0))
     return steps
 
@@ -428,6 +429,7 @@ def recording(
     strict: bool,
     versions: Mapping[str, str],
     raster: Mapping[str, Any] | None = None,
+    close: Mapping[str, Any] | None = None,
     notes: tuple[str, ...] = (),
 ) -> Recording:
     """What an engine saw, as a recording: snapshots (snapshot, element) become traces (trial, time, unit).
@@ -465,4 +467,5 @@ def recording(
             notes=notes,
         ),
         raster=raster or {},
+        close=close or {},
     )

@@ -4,6 +4,7 @@ Trials are an axis: a whole STDP window, both initial states and all repetitions
 the record and take units (``5*ms`` or ``"5 ms"``) where they are written.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -360,3 +361,27 @@ def _unit_name(dimensions: units.Dimensions) -> str:
         if units.unit(name).dimensions == dimensions:
             return name
     raise units.UnitError(f"a current in {units.describe(dimensions)} drives nothing known; allowed: amp, volt, siemens, hertz, no unit")
+
+
+def once(protocol: Protocol) -> Protocol:
+    """The trials of `protocol` whose ``repetition`` is 0: what differs in noise only is done once."""
+    if "repetition" not in protocol.trials:
+        return protocol
+    keep = np.flatnonzero(protocol.trials["repetition"].values == 0)
+    kept, stimulus = np.unique(protocol.stimulus[keep], return_inverse=True)
+    spikes: dict[str, Spikes | Poisson] = {}
+    for port, s in protocol.spikes.items():
+        if isinstance(s, Poisson):
+            spikes[port] = dataclasses.replace(s, rate=s.rate[kept])
+        else:
+            mine = np.isin(s.stimulus, kept)
+            spikes[port] = Spikes(stimulus=np.searchsorted(kept, s.stimulus[mine]), unit=s.unit[mine], time=s.time[mine])
+    return dataclasses.replace(
+        protocol,
+        trials={k: dataclasses.replace(c, values=frozen(c.values[keep])) for k, c in protocol.trials.items()},
+        stimulus=stimulus,
+        reads=protocol.reads[kept],
+        settings={k: v[keep] for k, v in protocol.settings.items()},
+        spikes=spikes,
+        currents={k: dataclasses.replace(c, value=c.value[:, keep]) for k, c in protocol.currents.items()},
+    )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioneuro import units
+from bioneuro.guard import brian2_may_load
 from bioneuro.protocol import Coordinate
 
 
@@ -82,6 +83,7 @@ class Recording:
         units: placed name -> unit of the trace.
         spikes: population -> `Train`.
         conditions: the protocol's trial table.
+        close: from the twin only: population -> (step, flat index, relative distance from threshold) of every close call.
         raster: from the twin only: population -> spikes as 0/1, shape (trial, step, unit), carrying the gradient.
     """
 
@@ -92,9 +94,10 @@ class Recording:
     conditions: Mapping[str, Coordinate]
     provenance: Provenance
     raster: Mapping[str, Any] = field(default_factory=dict)
+    close: Mapping[str, tuple[Any, Any, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("traces", "units", "spikes", "conditions", "raster"):
+        for name in ("traces", "units", "spikes", "conditions", "raster", "close"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
     def __getitem__(self, path: str) -> Any:
@@ -113,6 +116,7 @@ class Recording:
 
     def quantity(self, path: str) -> Any:
         """A trace as a Brian2 quantity."""
+        brian2_may_load()
         from brian2.units.fundamentalunits import Dimension, Quantity  # Brian2 takes seconds to import
 
         return Quantity(np.array(self[path]), dim=Dimension(units.unit(self.units[path]).dimensions))

@@ -1,12 +1,14 @@
 """What holds for every test: no window opens, searches repeat in CI, the global random state stays."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import settings
+
+from bioneuro.ledger import row
 
 os.environ["MPLBACKEND"] = "Agg"
 
@@ -36,3 +38,22 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         reason = "changes NumPy's global random state; randomness is an argument (a seed or a Generator)"
         pytest.fail(f"{item.nodeid}: {reason}", pytrace=False)
     return result
+
+
+@pytest.fixture
+def ledger() -> Callable[..., None]:
+    """A check whose outcome is a row of the fidelity ledger: ledger(model, reference, check, observed, allowed, differences)."""
+
+    def compare(model: str, reference: str, check: str, observed: float, allowed: float, differences: str = "") -> None:
+        row(model, reference, check, observed, allowed, differences)
+        assert observed <= allowed, f"{model}, {check} against {reference}: error {observed:.3g}, allowed {allowed:.3g}"
+
+    return compare
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever asks for the ledger is run by `make ledger`, with or without the mark."""
+    for item in items:
+        if "ledger" in getattr(item, "fixturenames", ()):
+            item.add_marker("ledger")

@@ -17,6 +17,9 @@ from bioneuro.statements import Assembly
 TEMPLATES = Path(__file__).parent / "templates"
 READINGS = "bioneuro_readings"
 
+SHARED = ('"objects.h"', '"bioneuro.h"', '"brianlib/common_math.h"', "<algorithm>", "<climits>", "<cmath>", "<fstream>", "<iostream>")
+"""Headers that the generated sources include anyway, compiled once for all of them."""
+
 if not brian2.__version__.startswith("2.9."):
     raise ImportError(f"bioneuro's C++ templates are written for Brian2 2.9, found {brian2.__version__}; install 'brian2>=2.9,<2.10'")
 
@@ -57,7 +60,8 @@ class Standalone(CPPStandaloneDevice):
     def copy_source_files(self, writer: Any, directory: str) -> None:
         super().copy_source_files(writer, directory)
         shutil.copy2(TEMPLATES / "bioneuro.h", Path(directory) / "bioneuro.h")
-        writer.header_files.add("bioneuro.h")
+        (Path(directory) / "bioneuro_shared.h").write_text("".join(f"#include {name}\n" for name in SHARED))
+        writer.header_files.update(("bioneuro.h", "bioneuro_shared.h"))
 
 
 def generate(device: Standalone, assembly: Assembly, plan: Plan, folder: Path) -> np.dtype[Any]:

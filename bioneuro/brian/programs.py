@@ -152,7 +152,7 @@ def compile_sources(folder: Path, progress: Callable[[int, int], None]) -> None:
         try:
             for line in make.stdout or ():
                 said.append(line)
-                progress(min(total, sum(1 for s in said if " -c " in s and " -MM " not in s)), total)
+                progress(min(total, sum(1 for s in said if " -c " in s)), total)
         except BaseException:
             make.kill()
             raise

@@ -1,6 +1,10 @@
 """Circuit -> plain text per phase: what Brian2 itself would execute, read off the objects that it executes."""
 
-from bioneuro.statements.assemble import Assembly, assemble
-from bioneuro.statements.read import Phase, Program, read
+from bioneuro.guard import brian2_may_load
+
+brian2_may_load()
+
+from bioneuro.statements.assemble import Assembly, assemble  # noqa: E402 (the guard comes before Brian2)
+from bioneuro.statements.read import Phase, Program, read  # noqa: E402
 
 __all__ = ["Assembly", "Phase", "Program", "assemble", "read"]

@@ -2,18 +2,20 @@
 
 import contextlib
 import importlib
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from brian2 import prefs
+from brian2.core.tracking import InstanceTrackerSet, Trackable
 
 # The name `brian2.devices.device` is a proxy of the active device; the module behind it holds which one is active.
 devices = importlib.import_module("brian2.devices.device")
 
 STRICT = ["-w", "-O3", "-ffp-contract=off", "-march=native", "-std=c++11"]
 """IEEE arithmetic in the order written: what makes engines agree to the last bit of every operation but exp and its kin."""
-FAST = ["-w", "-O3", "-ffast-math", "-fno-finite-math-only", "-march=native", "-std=c++11"]
+FAST = ["-w", "-O3", "-DBIONEURO_FAST", "-ffast-math", "-fno-finite-math-only", "-march=native", "-std=c++11"]
 
 
 @contextlib.contextmanager
@@ -29,7 +31,10 @@ def borrowed(device: Any, *, target: str, strict: bool) -> Iterator[None]:
     }
     before = {name: prefs[name] for name in wanted}
     active = devices.active_device
+    known = Trackable.__instancefollower__.instance_sets
     try:
+        # Our objects neither see the user's (whose names would change ours) nor join a network that the user runs by magic.
+        Trackable.__instancefollower__.instance_sets = defaultdict(InstanceTrackerSet)
         for name, value in wanted.items():
             prefs[name] = value
         devices.active_device = device
@@ -37,6 +42,7 @@ def borrowed(device: Any, *, target: str, strict: bool) -> Iterator[None]:
             device.activate(build_on_run=False)
         yield
     finally:
+        Trackable.__instancefollower__.instance_sets = known
         devices.active_device = active
         for name, value in before.items():
             prefs[name] = value

@@ -78,7 +78,10 @@ def read(plan: Plan, *, moments: bool = False) -> Program:
         moments: event runs carry mean and variance of noisy variables instead of drawing.
     """
     with borrowed(runtime_device, target="numpy", strict=True):
-        return _program(assemble(_one_of_each(plan), signatures(plan), generators=False, moments=moments), plan)
+        assembly = assemble(_one_of_each(plan), signatures(plan), generators=False, moments=moments)
+        for group in assembly.objects.values():
+            group._network = "read"  # these objects are never run: Brian2 would warn that they were forgotten
+        return _program(assembly, plan)
 
 
 def _one_of_each(plan: Plan) -> Plan:

@@ -80,6 +80,7 @@ class Operations:
 
     def __init__(self, surrogate: Surrogate, *, soft: bool, detach_reset: bool, like: Tensor) -> None:
         self.surrogate, self.soft, self.detach_reset, self.like = surrogate, soft, detach_reset, like
+        self.margins: list[tuple[Any, Any]] = []
 
     def step(self, a: Any, b: Any, equal: bool, scale: float) -> Tensor:
         """A comparison of states, differentiable by the surrogate."""
@@ -89,6 +90,21 @@ class Operations:
         if not torch.is_grad_enabled():
             return (a >= b if equal else a > b).to(self.like.dtype)
         return _Step.apply(a, b, equal, scale, self.surrogate)  # type: ignore[no-untyped-call, no-any-return]
+
+    def threshold(self, a: Any, b: Any, equal: bool, scale: float) -> Tensor:
+        """The comparison that makes a spike: as `step`, and its margin is kept."""
+        self.margins.append((a, b))
+        return self.step(a, b, equal, scale)
+
+    def close_calls(self) -> Tensor | None:
+        """Relative distance from threshold of the last thresholds asked, 1 where there was none; forgets them."""
+        margins, self.margins = self.margins, []
+        found = None
+        for a, b in margins:
+            a, b = tensor(a, self.like).detach(), tensor(b, self.like).detach()
+            distance = (a - b).abs() / torch.maximum(a.abs(), b.abs()).clamp(min=1e-300)
+            found = distance if found is None else torch.minimum(found, distance)
+        return found
 
     def flag(self, condition: Any) -> Tensor:
         """A comparison without derivative."""
@@ -133,6 +149,10 @@ class Operations:
 
     def normal(self, seed: int, stream: int, trial: Tensor, unit: Tensor, k: int) -> Tensor:
         return noise.normal(seed, stream, trial, unit, k).to(self.like.dtype)  # type: ignore[no-any-return]
+
+    def number(self, x: Any) -> Tensor:
+        """A number as a tensor."""
+        return tensor(x, self.like)
 
     def call(self, name: str, *arguments: Any) -> Tensor:
         """Functions that torch has under Brian2's meaning."""

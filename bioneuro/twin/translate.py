@@ -181,6 +181,9 @@ def _expression(node: ast.AST, scope: _Scope) -> str:
     if isinstance(node, ast.Name):
         return _name(node.id, scope)
     if isinstance(node, ast.BinOp):
+        if isinstance(node.op, ast.Div) and not any(isinstance(n, ast.Name) for n in ast.walk(node.left)):
+            # torch computes number/tensor as number times reciprocal, which rounds twice.
+            return f"(op.number({_expression(node.left, scope)}) / {_expression(node.right, scope)})"
         return f"({_expression(node.left, scope)} {_OPERATORS[type(node.op)]} {_expression(node.right, scope)})"
     if isinstance(node, ast.UnaryOp):
         inner = _expression(node.operand, scope)
@@ -205,7 +208,8 @@ def _comparison(node: ast.Compare, scope: _Scope) -> str:
         return f"op.flag({a} {_COMPARE[operator]} {b})"
     if operator in (ast.Lt, ast.LtE):
         a, b = b, a
-    return f"op.step({a}, {b}, {operator in (ast.GtE, ast.LtE)}, {_scale(names, scope)!r})"
+    name = "threshold" if scope.phase.kind == "threshold" else "step"
+    return f"op.{name}({a}, {b}, {operator in (ast.GtE, ast.LtE)}, {_scale(names, scope)!r})"
 
 
 def _scale(names: set[str], scope: _Scope) -> float:

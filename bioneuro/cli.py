@@ -1,0 +1,245 @@
+"""The command `bioneuro`: look at models, run protocol scripts, look at what they wrote.
+
+Everything slow to import (Brian2, h5netcdf) is imported by the one command that needs it.
+"""
+
+import argparse
+import ast
+import contextlib
+import datetime
+import importlib.util
+import os
+import pkgutil
+import sys
+import textwrap
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import bioneuro
+from bioneuro import catalogue, protocol, script, sheet
+from bioneuro.guard import brian2_may_load
+from bioneuro.model import Circuit, did_you_mean
+
+
+class CommandError(ValueError):
+    """A command was asked for something that is not there."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (by default that of the process).
+
+    Returns:
+        the exit code: 0, 2 for an error that has a message, 130 after Ctrl-C. Errors that are not ours keep their traceback.
+    """
+    try:
+        given = _parser().parse_args(argv)
+        given.command(given)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        ours = _ours(error)
+        if ours is None:
+            raise
+        print(f"error: {ours}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _ours(error: BaseException | None) -> BaseException | None:
+    """The error of this package in a chain of causes (Brian2 wraps what is raised while it prepares a run), or None."""
+    while error is not None and type(error).__module__.partition(".")[0] != "bioneuro":
+        error = error.__cause__
+    return error
+
+
+def _parser() -> argparse.ArgumentParser:
+    whole = argparse.ArgumentParser(prog="bioneuro", description=(bioneuro.__doc__ or "").partition("\n")[0], allow_abbrev=False)
+    whole.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
+    commands = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name: str, command: Callable[[argparse.Namespace], None], says: str, **more: Any) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=says, description=says, allow_abbrev=False, **more)
+        made.set_defaults(command=command)
+        return made
+
+    add("list", _list, "models of the catalogue, and protocol scripts in ./protocols")
+    show = add("show", _show, "equations, events and parameters of a model")
+    show.add_argument("model", nargs="+", metavar="MODEL", help="a name that `bioneuro list` shows, or its beginning")
+    run = add("run", _run, "run a protocol script: its main(options), with these options", parents=[script.parser()])
+    run.add_argument("path", type=Path, metavar="PATH.py", help="the script; it is run as it is, so run only what you trust")
+    info = add("info", _info, "what a recording holds and where it comes from")
+    info.add_argument("path", type=Path, metavar="FILE.nc")
+    cache = add("cache", _cache, "compiled programs kept on this machine")
+    cache.add_argument("--clear", action="store_true", help="remove them all")
+    plain = add("script", _script, "the plain Brian2 script of a model under its classic protocol")
+    plain.add_argument("model", nargs="+", metavar="MODEL", help="a name that `bioneuro list` shows, or its beginning")
+    return whole
+
+
+class _Version(argparse.Action):
+    """The version is looked up only when asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *given: Any, **more: Any) -> None:
+        print(f"bioneuro {bioneuro.__version__}")
+        parser.exit()
+
+
+def _papers() -> Iterator[types.ModuleType]:
+    for found in pkgutil.iter_modules(catalogue.__path__, "bioneuro.catalogue."):
+        yield import_module(found.name)
+
+
+def _circuits() -> Mapping[str, Callable[[], Circuit]]:
+    return {name: make for paper in _papers() for name, make in getattr(paper, "CIRCUITS", {}).items()}
+
+
+def circuit(asked: str) -> tuple[str, Circuit]:
+    """The model of the catalogue with this name, whatever its case, or the only one that begins so.
+
+    Raises:
+        CommandError: there is none, or there are several.
+    """
+    known = _circuits()
+    low = asked.casefold()
+    begun = [n for n in known if n.casefold().startswith(low)]
+    found = next((names for names in ([n for n in begun if n == asked], [n for n in begun if n.casefold() == low]) if names), begun)
+    if len(found) > 1:
+        raise CommandError(f"model {asked!r} may be any of: {', '.join(found)}; write one of them")
+    if not found:
+        hint = did_you_mean(asked, [*(n.partition(" ")[0] for n in known), *known])
+        raise CommandError(f"model {asked!r} is not in the catalogue: {', '.join(known)}.{hint}")
+    return found[0], known[found[0]]()
+
+
+def _list(given: argparse.Namespace) -> None:
+    print("models (bioneuro show MODEL)")
+    for paper in _papers():
+        names = list(getattr(paper, "CIRCUITS", {}))
+        if names:
+            print(textwrap.fill(sheet.first_line(paper.__doc__), sheet.WIDTH, initial_indent="  ", subsequent_indent="  "))
+            print("\n".join(f"    {name}" for name in names))
+    scripts = sorted(Path("protocols").glob("*.py"))
+    if scripts:
+        print("\nprotocols (bioneuro run PATH)")
+        rows = [[str(path), _says(path)] for path in scripts]
+        print("\n".join(sheet.table(rows, indent=2)))
+
+
+def _says(path: Path) -> str:
+    """The first line of a script's docstring, read without running it."""
+    try:
+        return sheet.first_line(ast.get_docstring(ast.parse(path.read_bytes())))
+    except (OSError, SyntaxError, ValueError, RecursionError):
+        return "(cannot be read as Python)"
+
+
+def _show(given: argparse.Namespace) -> None:
+    name, found = circuit(" ".join(given.model))
+    print("\n".join(sheet.of_circuit(name, found)))
+
+
+def _run(given: argparse.Namespace) -> None:
+    path: Path = given.path
+    if path.suffix != ".py" or not path.is_file():
+        near = did_you_mean(str(path), [str(p) for p in path.parent.glob("*.py")])
+        raise CommandError(f"{path} is not an existing .py file; give the path of a protocol script.{near}")
+    options = script.from_arguments(path.stem, given)
+    brian2_may_load()
+    with _module(path) as module:
+        if not callable(getattr(module, "main", None)):
+            raise CommandError(f"{path} has no function main(options: Options) -> Path; add one, see bioneuro.script")
+        written = module.main(options)
+    if left := script.left_over(options):
+        raise CommandError(
+            f"--set: no circuit of {path} took {', '.join(left)}; what was written is without it. Correct the name, or let the script "
+            "call script.apply(options, circuit)"
+        )
+    if written is not None:
+        print(written)
+
+
+@contextlib.contextmanager
+def _module(path: Path) -> Iterator[types.ModuleType]:
+    """The script as a module; its own folder is searched first for what it imports, as Python does for a script."""
+    name, folder = f"bioneuro_script_{path.stem}", str(path.resolve().parent)
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise CommandError(f"{path} cannot be loaded as Python")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    sys.path.insert(0, folder)
+    try:
+        spec.loader.exec_module(module)
+        yield module
+    finally:
+        sys.path.remove(folder)
+        del sys.modules[name]
+
+
+def _info(given: argparse.Namespace) -> None:
+    from bioneuro.files import load
+
+    print("\n".join(sheet.of_recording(str(given.path), load(given.path))))
+
+
+def _cache(given: argparse.Namespace) -> None:
+    from bioneuro.brian import cache
+
+    store = cache()
+    if given.clear:
+        print(f"removed {store.clear()} programs from {store.folder}")
+        return
+    rows = store.describe()
+    total = sum(int(str(row["bytes"])) for row in rows)
+    print(f"{store.folder}: {len(rows)} programs, {total / 1e6:.1f} MB")
+    shown = [[_day(row["used"]), f"{int(str(row['bytes'])) / 1e3:.0f} kB", sheet.line(str(row["title"]))] for row in rows]
+    print("\n".join(sheet.table([["last use", "size", "made for"], *shown], indent=2)) if rows else "", end="\n" if rows else "")
+
+
+def _day(stamp: Any) -> str:
+    return datetime.datetime.fromtimestamp(float(stamp)).strftime("%Y-%m-%d %H:%M")
+
+
+def _script(given: argparse.Namespace) -> None:
+    from bioneuro.brian import script as plain
+
+    _, found = circuit(" ".join(given.model))
+    print(plain(found, classic(found)), end="")
+
+
+def classic(model: Circuit) -> protocol.Protocol:
+    """What is usually done to a circuit: 60 spike pairs at 1 Hz to a plastic synapse, Poisson input to a neuron.
+
+    Raises:
+        CommandError: the circuit has neither ports nor an input for current.
+    """
+    ports = [p.name for p in model.populations if p.neuron is None]
+    driven = {p.name: p.neuron for p in model.populations if p.neuron is not None}
+    if not driven and len(ports) == 2 and len(model.projections) == 1:
+        end = model.projections[0]
+        return protocol.pairing(lag=_both(), pairs=60, ports=(end.pre, end.post))
+    stepping = protocol.clock("0.1 ms") if driven else protocol.Events()
+    if ports:
+        return protocol.poisson(dict.fromkeys(ports, "50 Hz"), "1 s", stepping=stepping)
+    levels = {"amp": "0.5 nA", "volt": "15 mV", "1": 1.0}
+    for name, neuron in driven.items():
+        if neuron.input and (level := levels.get(neuron.plain[neuron.input])):
+            return protocol.step_current({name: level}, "0.5 s", start="0.1 s", every="0.5 s")
+    raise CommandError(f"circuit {model.name!r} has neither ports nor an input: write bioneuro.brian.script(circuit, protocol) in Python")
+
+
+def _both() -> Any:
+    """A lag of 10 ms either way."""
+    from brian2.units import ms
+
+    return np.array([-10.0, 10.0]) * ms

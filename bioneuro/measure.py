@@ -1,0 +1,114 @@
+"""Numbers read off a recording: one code for NumPy and torch, usable as a figure's axis and as a fit's loss."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from array_api_compat import array_namespace, is_torch_array
+from numpy.typing import NDArray
+from scipy import special
+
+from bioneuro.recording import Recording
+
+
+class MeasureError(ValueError):
+    """A recording lacks what a measure needs."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Curve:
+    """A measure along a coordinate.
+
+    Attributes:
+        x: values of the coordinate, SI, increasing order of first appearance; `unit` is what to show them in.
+        y: one value per x, of NumPy or torch. error: its standard error, 0 where there is no sampling.
+    """
+
+    name: str
+    x: NDArray[np.float64]
+    unit: str
+    y: Any
+    error: Any
+
+
+Measure = Callable[[Recording], Curve]
+
+
+def final(recording: Recording, path: str) -> Any:
+    """The last reading of a trace, shape (trial, unit)."""
+    return recording[path][:, -1, :]
+
+
+def grouped(recording: Recording, values: Any, *by: str) -> tuple[Any, list[NDArray[np.float64]]]:
+    """`values` (trial, ...) as (group, repetition, ...): trials with equal coordinates `by` stand together.
+
+    Returns the array and the coordinate values of the groups. Raises `MeasureError` for an unknown coordinate or unequal groups.
+    """
+    for name in by:
+        if name not in recording.conditions:
+            raise MeasureError(f"no coordinate {name!r}; the trials have {sorted(recording.conditions)}")
+    table = np.stack([recording.conditions[name].values for name in by])
+    keys, which, counts = np.unique(table, axis=1, return_inverse=True, return_counts=True)
+    if np.any(counts != counts[0]):
+        raise MeasureError(f"the groups by {by} have {counts.min()} to {counts.max()} trials; a table of all combinations has equal ones")
+    order = np.argsort(which.ravel(), kind="stable")
+    return values[order].reshape((keys.shape[1], int(counts[0]), *values.shape[1:])), list(keys)
+
+
+def above(recording: Recording, path: str, level: float) -> Any:
+    """Probability that the last reading of `path` lies above `level`, shape (trial, unit).
+
+    From a recording that carries mean and variance (`Twin.moments`) it is the Gaussian probability, else 0 or 1.
+    """
+    value = final(recording, path)
+    xp = array_namespace(value)
+    variance = f"{path}_variance"
+    if variance not in recording.traces:
+        return xp.astype(value > level, xp.float64)
+    spread = final(recording, variance)
+    sure = spread <= 0
+    safe = xp.where(sure, xp.ones_like(spread), spread)
+    erf = xp.erf if is_torch_array(value) else special.erf
+    smooth = 0.5 * (1 + erf((value - level) / xp.sqrt(2 * safe)))
+    return xp.where(sure, xp.astype(value > level, smooth.dtype), smooth)
+
+
+def weight_ratio(
+    recording: Recording, *, along: str = "lag", path: str = "calcium.rho", rho_star: float = 0.5, beta: float = 0.5, b: float = 5.0
+) -> Curve:
+    """Mean synaptic weight after over before, for synapses of which a share `beta` starts DOWN (0) and the rest UP (1).
+
+    ((1-U) beta + D (1-beta) + b (U beta + (1-D)(1-beta))) / (beta + (1-beta) b); Graupner & Brunel 2012, SI. U is the share of
+    synapses that go up from 0, D of those that go down from 1; a synapse is UP above `rho_star`.
+
+    Raises `MeasureError` unless the trials have a coordinate ``start`` with initial states 0 and 1 of `path`.
+    """
+    up, (x, start) = grouped(recording, above(recording, path, rho_star)[:, 0], along, "start")
+    if not np.array_equal(np.unique(start), [0.0, 1.0]):
+        raise MeasureError(f"weight_ratio needs both initial states; give the protocol initial={{{path!r}: [0, 1]}}")
+    xp = array_namespace(up)
+    share = xp.mean(up, axis=1)
+    U, D = share[start == 0], 1 - share[start == 1]
+    y = ((1 - U) * beta + D * (1 - beta) + b * (U * beta + (1 - D) * (1 - beta))) / (beta + (1 - beta) * b)
+    n = up.shape[1]
+    sampled = f"{path}_variance" not in recording.traces
+    spread = beta**2 * U * (1 - U) + (1 - beta) ** 2 * D * (1 - D)
+    error = (b - 1) / (beta + (1 - beta) * b) * (spread / n) ** 0.5 if sampled else 0 * spread
+    return Curve(name="weight ratio", x=x[start == 0], unit=recording.conditions[along].unit, y=y, error=error)
+
+
+def change(recording: Recording, *, along: str = "lag", path: str = "stdp.w", before: float) -> Curve:
+    """Final minus initial value of `path` (of which `before` is the initial value), averaged over trials with the same coordinate."""
+    values, (x,) = grouped(recording, final(recording, path)[:, 0], along)
+    xp = array_namespace(values)
+    y = xp.mean(values, axis=1) - before
+    return Curve(name=f"change of {path}", x=x, unit=recording.conditions[along].unit, y=y, error=0 * y)
+
+
+def spike_count(recording: Recording, population: str) -> Any:
+    """Spikes per trial and unit: from a twin's raster with gradient, else from the trains."""
+    if population in recording.raster:
+        raster = recording.raster[population]
+        return array_namespace(raster).sum(raster, axis=1)
+    return recording.spikes[population].counts

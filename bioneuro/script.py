@@ -1,0 +1,138 @@
+"""Options shared by all protocol scripts.
+
+A protocol script has ``def main(options: Options) -> Path`` and ends in::
+
+    if __name__ == "__main__":
+        main(script.options(Path(__file__).stem))
+
+so that ``python protocols/x.py --quick`` and ``bioneuro run protocols/x.py --quick`` do the same.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from bioneuro.model import Circuit, ModelError, did_you_mean
+
+ENGINES = ("cpp", "cython", "numpy")
+
+
+class OptionError(ValueError):
+    """An option of a script does not make sense."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What a protocol script is asked to do.
+
+    Attributes:
+        quick: a smaller version of the study, for a look and for tests.
+        seed: of stimuli and noise.
+        engine: "cpp", "cython" or "numpy": the `target` of `bioneuro.brian.simulate`.
+        set: placed name -> value with unit as text, such as ``{"calcium.tau_Ca": "25 ms"}``.
+        out: the file to write.
+        progress: show progress bars; None means only on a terminal.
+        applied: the paths of `set` that some circuit took; `apply` fills it.
+    """
+
+    quick: bool = False
+    seed: int = 0
+    engine: str = "cpp"
+    set: Mapping[str, str] = field(default_factory=dict)
+    out: Path
+    progress: bool | None = None
+    applied: list[str] = field(default_factory=list, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "set", MappingProxyType(dict(self.set)))
+        if self.engine not in ENGINES:
+            raise OptionError(f"--engine: {self.engine!r} is unknown; allowed: {', '.join(ENGINES)}")
+        if not 0 <= self.seed < 2**63:
+            raise OptionError(f"--seed: {self.seed} is outside 0 to 2**63 - 1; choose a seed within")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options alone, without --help: a parent for the parser of a script or command."""
+    made = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    made.add_argument("--quick", action="store_true", help="a smaller version, written to results/quick/")
+    made.add_argument("--seed", type=int, default=0, metavar="N", help="seed of stimuli and noise (default: 0)")
+    made.add_argument("--engine", choices=ENGINES, default="cpp", help="what Brian2 runs on (default: cpp)")
+    made.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help='a parameter or initial value, such as calcium.tau_Ca="25 ms"'
+    )
+    made.add_argument("--out", type=Path, metavar="PATH", help="the file to write (default: results/<script>.nc)")
+    made.add_argument("--no-progress", action="store_true", help="no progress bars (default: on a terminal)")
+    return made
+
+
+def options(stem: str, argv: Sequence[str] | None = None) -> Options:
+    """The options of the script called `stem`, from `argv` or the command line.
+
+    >>> options("stdp_window", ["--quick", "--set", "calcium.tau_Ca=25 ms"]).out.as_posix()
+    'results/quick/stdp_window.nc'
+    """
+    whole = argparse.ArgumentParser(prog=f"{stem}.py", parents=[parser()], allow_abbrev=False)
+    given = whole.parse_args(argv)
+    try:
+        return from_arguments(stem, given)
+    except OptionError as error:
+        whole.error(str(error))
+
+
+def from_arguments(stem: str, given: argparse.Namespace) -> Options:
+    """The options that `parser` found.
+
+    Raises:
+        OptionError: an entry of --set is no NAME=VALUE or comes twice; an unknown engine; a seed out of range.
+    """
+    values: dict[str, str] = {}
+    for entry in given.set:
+        path, equals, value = (part.strip() for part in entry.partition("="))
+        if not equals or not value or path.count(".") != 1 or not all(path.split(".")):
+            raise OptionError(f'--set: {entry!r} is not NAME=VALUE with the name of an object and its value, such as calcium.tau_Ca="25 ms"')
+        if path in values:
+            raise OptionError(f"--set: {path!r} is given twice, {values[path]!r} and {value!r}; give it once")
+        values[path] = value
+    return Options(
+        quick=given.quick,
+        seed=given.seed,
+        engine=given.engine,
+        set=values,
+        out=given.out or Path("results", *["quick"] * given.quick, f"{stem}.nc"),
+        progress=False if given.no_progress else None,
+    )
+
+
+def apply(options: Options, circuit: Circuit) -> Circuit:
+    """`circuit` with those values of ``--set`` that name one of its objects.
+
+    A script calls it for each of its circuits and then `unused`, so that no value is silently left out.
+
+    Raises:
+        ModelError: an object of this circuit has no such value, or the value is outside its bounds. UnitError: a wrong unit.
+    """
+    mine = {path: value for path, value in options.set.items() if path.partition(".")[0] in circuit.models}
+    changed = circuit.with_values(mine)
+    options.applied.extend(path for path in mine if path not in options.applied)
+    return changed
+
+
+def unused(options: Options, circuits: Sequence[Circuit]) -> None:
+    """Refuse values of ``--set`` that fit none of `circuits`.
+
+    Raises:
+        ModelError: naming the value and the closest name there is.
+    """
+    known = [f"{owner}.{name}" for c in circuits for owner, model in c.models.items() for name in (*model.parameters, *model.states)]
+    for path in options.set:
+        if path not in known:
+            objects = sorted({owner for c in circuits for owner in c.models})
+            hint = did_you_mean(path, known)
+            raise ModelError(f"--set: {path!r} fits no circuit of this script; its objects: {', '.join(objects)}.{hint}")
+
+
+def left_over(options: Options) -> tuple[str, ...]:
+    """The paths of ``--set`` that `apply` has put into no circuit so far."""
+    return tuple(path for path in options.set if path not in options.applied)
