@@ -240,6 +240,7 @@ def classic(model: Circuit) -> protocol.Protocol:
 
 def _both() -> Any:
     """A lag of 10 ms either way."""
+    brian2_may_load()
     from brian2.units import ms
 
     return np.array([-10.0, 10.0]) * ms

@@ -232,8 +232,8 @@ def _checked(path: str | os.PathLike[str]) -> Path:
     file = Path(os.fsdecode(path))
     if not file.name.isprintable() or "\\" in file.name or "\0" in str(file):  # sha256sum would write such names in another way
         raise FileError(f"{str(file)!r}: not a name of printable characters without backslash; rename it")
-    if file.suffix != ".nc" or file.is_dir():
-        raise FileError(f"{file}: a recording is a file whose name ends in .nc; write {file.name or 'recording'}.nc")
+    if file.suffix != ".nc" or os.path.isdir(file):
+        raise FileError(f"{file}: {'does not end in .nc' if file.suffix != '.nc' else 'is a folder'}; name a file such as window.nc")
     return file
 
 
@@ -247,19 +247,16 @@ def _sums(content: bytes, file: Path) -> bytes:
 
 def _write(contents: Mapping[Path, bytes]) -> None:
     """Put all files in place, in order, or leave all as they were. What needs space on disk is done before the first rename."""
-    with contextlib.ExitStack() as stack, contextlib.ExitStack() as undo:
-        staged, kept = ({file: _temporary(file, stack) for file in contents} for _ in range(2))
+    staged, kept = ({file: file.with_name(f".bioneuro-{secrets.token_hex(8)}.tmp") for file in contents} for _ in range(2))
+    with contextlib.ExitStack() as cleaning, contextlib.ExitStack() as undo:
+        for temporary in (*staged.values(), *kept.values()):
+            cleaning.callback(temporary.unlink, missing_ok=True)
         for file, content in contents.items():
             file.parent.mkdir(parents=True, exist_ok=True)
-            with open(staged[file], "xb") as out:
-                out.write(content)
-                out.flush()
-                os.fsync(out.fileno())
+            staged[file].write_bytes(content)
+            _sync(staged[file])
             if os.path.lexists(file):
-                try:
-                    os.link(file, kept[file])
-                except OSError:  # a file system without second names
-                    shutil.copyfile(file, kept[file])
+                shutil.copy2(file, kept[file], follow_symlinks=False)
         for file in contents:
             os.replace(staged[file], file)
             undo.callback(*((os.replace, kept[file], file) if os.path.lexists(kept[file]) else (os.unlink, file)))
@@ -267,14 +264,9 @@ def _write(contents: Mapping[Path, bytes]) -> None:
         undo.pop_all()
 
 
-def _temporary(file: Path, stack: contextlib.ExitStack) -> Path:
-    name = file.with_name(f".bioneuro-{secrets.token_hex(8)}.tmp")
-    stack.callback(name.unlink, missing_ok=True)
-    return name
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)  # makes a rename survive a power cut
+def _sync(path: Path) -> None:
+    """Make the content of a file, or the renames in a folder, survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -290,10 +282,9 @@ def _verified(file: Path) -> bytes:
             raise FileError(f"{file}: has no {sidecar.name}, so it was not written completely; {_AGAIN}")
         content = file.read_bytes()
         expected = _sums(content, file)
-        with open(sidecar, "rb") as handle:
-            found = handle.read(len(expected) + 1)
+        found = sidecar.read_bytes()
     except OSError as error:
-        raise FileError(f"{file}: cannot be read: {error.strerror}; get permission or correct the path") from error
+        raise FileError(f"{file}: cannot be read: {error.strerror or error}; get permission or correct the path") from error
     if found != expected:
         what = "speaks of another name: was it renamed?" if found[:64] == expected[:64] else "says another SHA-256: one is damaged or old"
         raise FileError(f"{file}: {sidecar.name} {what}; {_AGAIN}")
@@ -318,9 +309,12 @@ def _read(root: Any, limit: int) -> Recording:
         conditions={name: Coordinate(values=arrays[name], unit=shown[name]) for name in conditions},
         provenance=_provenance(_attribute(root, "provenance", str)),
     )
-    for name, variable in _dataset(recording).variables.items():
-        unit = _attribute(root[str(name)], "units", str)
-        _require(unit == variable.attrs["units"], f"{name!r} is in {unit!r}, expected SI: {variable.attrs['units']!r}; {_AGAIN}")
+    data = _dataset(recording)
+    extra = set(root) - set(data.variables) - set(data.dims)
+    _require(not extra, f"unexpected objects: {', '.join(sorted(extra))[:200]}; {_AGAIN}")
+    for name, variable in data.variables.items():
+        si = variable.attrs["units"]
+        _require(_attribute(root[name], "units", str) == si, f"{name!r} is not in SI units, {si!r}; {_AGAIN}")
     return recording
 
 
@@ -330,8 +324,7 @@ def _arrays(root: Any, names: set[str], limit: int) -> dict[str, NDArray[Any]]:
     _require(names <= found, f"{', '.join(sorted(names - found))} is missing; {_AGAIN}")
     for name in found:
         _require(isinstance(root.get(name, getlink=True), h5py.HardLink), f"{name!r} is a link, which is not followed; {_AGAIN}")
-        known = name in names or name in ("trial", "time") or name.endswith(("_unit", "_spike", "_offset"))
-        _require(known and root.get(name, getclass=True) is h5py.Dataset, f"there is an unexpected object {name!r}; {_AGAIN}")
+        _require(root.get(name, getclass=True) is h5py.Dataset, f"{name!r} is not a variable; {_AGAIN}")
     variables = {name: root[name] for name in names}
     for name, data in variables.items():
         _require(data.dtype.str in DTYPES, f"{name!r} has type {data.dtype}, allowed: {', '.join(sorted(DTYPES))}; {_AGAIN}")
@@ -340,9 +333,9 @@ def _arrays(root: Any, names: set[str], limit: int) -> dict[str, NDArray[Any]]:
     _require(sum(data.nbytes for data in variables.values()) <= limit, f"it says to hold more than its {limit} bytes; {_AGAIN}")
     arrays = {name: np.asarray(data[()], data.dtype.newbyteorder("=")) for name, data in variables.items()}
     for name in (n for n in names if "dtype" in variables[n].attrs):
-        boolean = _attribute(variables[name], "dtype", str) == "bool" and set(np.unique(arrays[name])) <= {0, 1}
-        _require(boolean, f"{name!r} is called boolean and is not; {_AGAIN}")
-        arrays[name] = arrays[name].astype(np.bool_)
+        said, values = _attribute(variables[name], "dtype", str), arrays[name]
+        arrays[name] = values.astype(np.bool_)
+        _require(said == "bool" and np.array_equal(values, arrays[name]), f"{name!r} says to be {said}, and is not; {_AGAIN}")
     return arrays
 
 

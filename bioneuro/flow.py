@@ -84,7 +84,7 @@ def flow(
     for a, b in itertools.combinations(rates, 2):
         if shared := set(rates[a].noises) & set(rates[b].noises):
             raise FlowError(f"{place}: {a!r} and {b!r} share the noise {sorted(shared)}; give each its own, such as xi_{a} and xi_{b}")
-    out = _Text(decaying=decaying, thresholds=thresholds, moments=moments)
+    out = _Text(decaying=decaying, thresholds=thresholds, moments=moments, noisy={n for n, r in rates.items() if r.power != 0})
     out.lines.append(f"_h = {length}")
     _write(out, rates, noise)
     return out.whole(varying)
@@ -188,6 +188,7 @@ class _Text:
     decaying: Mapping[str, sp.Expr]
     thresholds: list[Threshold]
     moments: bool
+    noisy: set[str]
     constants: dict[str, sp.Expr] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
 
@@ -282,13 +283,17 @@ def _advance(out: _Text, name: str, rate: Rate, piece: int, before: int, length:
     tag = f"{name}_{piece}"
     mean, gain, variance = f"_mean_{tag}", f"_gain_{tag}", f"_variance_{tag}"
     still = rate.growth == 0
-    growth = "" if still else out.value(f"_growth_{tag}", rate.growth)
     if not still:
-        out.lines.append(f"{gain} = exp({growth}*{length})")
+        # One exponential per piece: gain = exp(g*h) and the integral of its square follow from exprel(g*h).
+        out.lines += [
+            f"_exponent_{tag} = {out.value(f'_growth_{tag}', rate.growth)}*{length}",
+            f"_relative_{tag} = exprel(_exponent_{tag})",
+            f"{gain} = 1 + _exponent_{tag}*_relative_{tag}",
+        ]
     start = f"_mean_{name}_{before}" if before else name
     terms = [start if still else f"{start}*{gain}"]
     if rate.forcing != 0:
-        terms.append(f"{out.value(f'_forcing_{tag}', rate.forcing)}*{length}" + ("" if still else f"*exprel({growth}*{length})"))
+        terms.append(f"{out.value(f'_forcing_{tag}', rate.forcing)}*{length}" + ("" if still else f"*_relative_{tag}"))
     for y, strength in rate.forced.items():
         # Both exponents are at most zero where the variable decays, so that long gaps neither overflow nor divide by zero.
         fast = f"abs({out.value(f'_sum_{tag}_{y}', rate.growth + out.decaying[y])})"
@@ -296,11 +301,12 @@ def _advance(out: _Text, name: str, rate: Rate, piece: int, before: int, length:
         strong = out.value(f"_strength_{tag}_{y}", strength)
         terms.append(f"{strong}*{at[y]}*exp(-{slow}*{length})*{length}*exprel(-{fast}*{length})")
     out.lines.append(f"{mean} = " + " + ".join(terms))
-    kept = f"_variance_{name}_{before}" + ("" if still else f"*{gain}**2") if before else ""
-    gained = ""
-    if rate.power != 0:
-        gained = f"{out.value(f'_power_{tag}', rate.power)}*{length}" + ("" if still else f"*exprel(2*{growth}*{length})")
-    out.lines.append(f"{variance} = " + (" + ".join(part for part in (kept, gained) if part) or "0*_h"))
+    if name in out.noisy:
+        kept = f"_variance_{name}_{before}" + ("" if still else f"*{gain}**2") if before else ""
+        gained = ""
+        if rate.power != 0:
+            gained = f"{out.value(f'_power_{tag}', rate.power)}*{length}" + ("" if still else f"*_relative_{tag}*0.5*(1 + {gain})")
+        out.lines.append(f"{variance} = " + (" + ".join(part for part in (kept, gained) if part) or "0*_h"))
     if out.moments:
         total = f"_total_{name}_{before}" if before else "1"
         out.lines.append(f"_total_{tag} = {total}" + ("" if still else f"*{gain}"))

@@ -117,6 +117,6 @@ class Recording:
     def quantity(self, path: str) -> Any:
         """A trace as a Brian2 quantity."""
         brian2_may_load()
-        from brian2.units.fundamentalunits import Dimension, Quantity  # Brian2 takes seconds to import
+        from brian2.units.fundamentalunits import Quantity, get_or_create_dimension  # Brian2 takes seconds to import
 
-        return Quantity(np.array(self[path]), dim=Dimension(units.unit(self.units[path]).dimensions))
+        return Quantity(np.array(self[path]), dim=get_or_create_dimension(units.unit(self.units[path]).dimensions))

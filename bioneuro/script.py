@@ -91,7 +91,7 @@ def from_arguments(stem: str, given: argparse.Namespace) -> Options:
     for entry in given.set:
         path, equals, value = (part.strip() for part in entry.partition("="))
         if not equals or not value or path.count(".") != 1 or not all(path.split(".")):
-            raise OptionError(f'--set: {entry!r} is not NAME=VALUE with the name of an object and its value, such as calcium.tau_Ca="25 ms"')
+            raise OptionError(f'--set: {entry!r} is not NAME=VALUE with the names of an object and a value, as in calcium.tau_Ca="25 ms"')
         if path in values:
             raise OptionError(f"--set: {path!r} is given twice, {values[path]!r} and {value!r}; give it once")
         values[path] = value

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 Dimensions = tuple[float, float, float, float, float, float, float]
 """Exponents of length, mass, time, current, temperature, amount of substance, luminosity (Brian2's order)."""
 
-DIMENSIONLESS: Dimensions = (0.0,) * 7  # type: ignore[assignment]
+DIMENSIONLESS: Dimensions = (0.0,) * 7
 
-_BASE: dict[str, tuple[float, tuple[int, ...]]] = {
+_BASE: dict[str, tuple[float, Dimensions]] = {
     "metre": (1.0, (1, 0, 0, 0, 0, 0, 0)),
     "meter": (1.0, (1, 0, 0, 0, 0, 0, 0)),
     "gram": (1e-3, (0, 1, 0, 0, 0, 0, 0)),
@@ -38,13 +38,28 @@ _BASE: dict[str, tuple[float, tuple[int, ...]]] = {
     "ohm": (1.0, (2, 1, -3, -2, 0, 0, 0)),
     "siemens": (1.0, (-2, -1, 3, 2, 0, 0, 0)),
     "farad": (1.0, (-2, -1, 4, 2, 0, 0, 0)),
+    "pascal": (1.0, (-1, 1, -2, 0, 0, 0, 0)),
+    "weber": (1.0, (2, 1, -2, -1, 0, 0, 0)),
+    "tesla": (1.0, (0, 1, -2, -1, 0, 0, 0)),
+    "henry": (1.0, (2, 1, -2, -2, 0, 0, 0)),
+    "radian": (1.0, (0, 0, 0, 0, 0, 0, 0)),
+    "steradian": (1.0, (0, 0, 0, 0, 0, 0, 0)),
+    "candle": (1.0, (0, 0, 0, 0, 0, 0, 1)),
+    "candela": (1.0, (0, 0, 0, 0, 0, 0, 1)),
+    "lumen": (1.0, (0, 0, 0, 0, 0, 0, 1)),
+    "lux": (1.0, (-2, 0, 0, 0, 0, 0, 1)),
+    "becquerel": (1.0, (0, 0, -1, 0, 0, 0, 0)),
+    "gray": (1.0, (2, 0, -2, 0, 0, 0, 0)),
+    "sievert": (1.0, (2, 0, -2, 0, 0, 0, 0)),
+    "katal": (1.0, (0, 0, -1, 0, 0, 1, 0)),
+    "mol": (1.0, (0, 0, 0, 0, 0, 1, 0)),
 }
 _SHORT = {"V": "volt", "A": "amp", "F": "farad", "S": "siemens", "s": "second", "Hz": "hertz", "m": "metre", "M": "molar"}
 _PREFIX = {"": 1.0, "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "c": 1e-2, "k": 1e3, "M": 1e6, "G": 1e9}
 
 
-def _table() -> dict[str, tuple[float, tuple[int, ...]]]:
-    table = {"1": (1.0, (0,) * 7)}
+def _table() -> dict[str, tuple[float, Dimensions]]:
+    table: dict[str, tuple[float, Dimensions]] = {"1": (1.0, DIMENSIONLESS)}
     for prefix, factor in _PREFIX.items():
         for name, (scale, dims) in _BASE.items():
             table[prefix + name] = (factor * scale, dims)
@@ -75,7 +90,17 @@ class Unit:
         return self.name
 
 
-def _power(node: ast.expr, name: str) -> float:
+def product(left: Dimensions, right: Dimensions, sign: float = 1.0) -> Dimensions:
+    """Dimensions of a product, or with `sign` -1 of a quotient."""
+    return tuple(x + sign * y for x, y in zip(left, right, strict=True))  # type: ignore[return-value]
+
+
+def power(dimensions: Dimensions, exponent: float) -> Dimensions:
+    """Dimensions of a power."""
+    return tuple(d * exponent for d in dimensions)  # type: ignore[return-value]
+
+
+def _exponent(node: ast.expr, name: str) -> float:
     sign = 1.0
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         sign, node = -1.0, node.operand
@@ -89,20 +114,18 @@ def _evaluate(node: ast.expr, name: str) -> tuple[float, Dimensions]:
         return 1.0, DIMENSIONLESS
     if isinstance(node, ast.Name):
         if node.id in NAMES:
-            scale, dims = NAMES[node.id]
-            return scale, tuple(float(d) for d in dims)  # type: ignore[return-value]
+            return NAMES[node.id]
         close = difflib.get_close_matches(node.id, NAMES, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         raise UnitError(f"unit {name!r}: {node.id!r} is not a unit name such as 'mV', 'ms', 'nS', 'volt' or '1'.{hint}")
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div):
         (a, left), (b, right) = _evaluate(node.left, name), _evaluate(node.right, name)
-        sign = 1.0 if isinstance(node.op, ast.Mult) else -1.0
-        dims = tuple(x + sign * y for x, y in zip(left, right, strict=True))
-        return a * b if sign > 0 else a / b, dims  # type: ignore[return-value]
+        times = isinstance(node.op, ast.Mult)
+        return a * b if times else a / b, product(left, right, 1.0 if times else -1.0)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
         scale, dims = _evaluate(node.left, name)
-        power = _power(node.right, name)
-        return scale**power, tuple(d * power for d in dims)  # type: ignore[return-value]
+        exponent = _exponent(node.right, name)
+        return scale**exponent, power(dims, exponent)
     raise UnitError(f"unit {name!r}: write unit names joined by '*', '/' and '**', for example 'nS', 'mV/ms' or '1'")
 
 
@@ -143,7 +166,7 @@ def si(value: Any, place: str) -> tuple[NDArray[np.float64], Dimensions]:
     Raises `UnitError` (naming `place`) if `value` is no number.
     """
     if isinstance(value, str):
-        match = _LITERAL.match(value)
+        match = _LITERAL.match(value) if len(value) <= 200 else None
         if not match:
             raise UnitError(f"{place}: {value!r:.60} is not a number with a unit, such as '25 ms'")
         u = unit(match[2] or "1")
@@ -157,8 +180,10 @@ def si(value: Any, place: str) -> tuple[NDArray[np.float64], Dimensions]:
     dims = getattr(value, "dim", None)
     exponents = DIMENSIONLESS if dims is None else tuple(float(d) for d in dims._dims)
     try:
-        array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError):
+        array = np.array([] if value is None else value, dtype=np.float64)
+        if value is None or isinstance(value, bool):
+            raise TypeError
+    except (TypeError, ValueError, OverflowError):
         raise UnitError(f"{place}: {value!r:.60} is not a number; give a number with a unit, such as 25*ms") from None
     return array, exponents  # type: ignore[return-value]
 

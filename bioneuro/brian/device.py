@@ -13,6 +13,7 @@ from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from bioneuro.brian import functions
 from bioneuro.plan import Plan
 from bioneuro.statements import Assembly
+from bioneuro.timing import EventTiming
 
 TEMPLATES = Path(__file__).parent / "templates"
 READINGS = "bioneuro_readings"
@@ -67,11 +68,19 @@ class Standalone(CPPStandaloneDevice):
 def generate(device: Standalone, assembly: Assembly, plan: Plan, folder: Path) -> np.dtype[Any]:
     """Write sources and data of a run into `folder`; returns the layout of one reading."""
     device.headers = ['"bioneuro.h"']
+    ports = [p.name for p in plan.circuit.populations if p.neuron is None]
     names = [*functions.tables(plan), "reads"]
-    tags = "".join(f"struct {n}; " for n in names) + "".join(f"struct train_{p}; " for p in plan.spikes)
+    tags = "".join(f"struct {n}; " for n in names) + "".join(f"struct train_{p}; " for p in ports)
     # The generators' own files name the tags too: declare them all in the one header that every file includes.
     loads = [f'bioneuro::load_table<bioneuro::{n}>("static_arrays/bioneuro_{n}");' for n in names]
-    loads += [f'bioneuro::load_train<bioneuro::train_{p}>("static_arrays/bioneuro_train_{p}");' for p in plan.spikes]
+    if isinstance(plan.timing, EventTiming):
+        for p in plan.timing.arrivals:
+            fired = f"&bioneuro::Train<bioneuro::train_{p}>::fired" if p else "0"
+            loads.append(f'bioneuro::Events::add("static_arrays/bioneuro_train_{p}", {fired});')
+        reads = "bioneuro::Table<bioneuro::reads>"
+        loads.append(f"bioneuro::Events::prepare({reads}::values, {reads}::rows, {reads}::columns);")
+    else:
+        loads += [f'bioneuro::load_train<bioneuro::train_{p}>("static_arrays/bioneuro_train_{p}");' for p in ports]
     device.insert_code("before_start", "\n".join(loads))
     assembly.network.run(0 * brian2.second, namespace={})
     layout, body = _readings(device, assembly, plan)
@@ -81,11 +90,6 @@ def generate(device: Standalone, assembly: Assembly, plan: Plan, folder: Path) -
     header.write_text(header.read_text().replace("namespace bioneuro {\n", f"namespace bioneuro {{\n{tags}\n", 1))
     _write_data(plan, folder / "static_arrays")
     return layout
-
-
-def snapshots(plan: Plan) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Every number of completed steps at which some trial is read."""
-    return np.unique(plan.reads)
 
 
 def _readings(device: Standalone, assembly: Assembly, plan: Plan) -> tuple[np.dtype[Any], str]:
@@ -101,13 +105,15 @@ def _readings(device: Standalone, assembly: Assembly, plan: Plan) -> tuple[np.dt
         writes.append(f"out.write(reinterpret_cast<const char*>({start}), {n}*sizeof(*{start}));")
     lines = "\n        ".join(writes)
     network = assembly.network.name
+    until = "bioneuro::Table<bioneuro::reads>"
     body = f"""
 {{
-    typedef bioneuro::Table<bioneuro::reads> Reads;
+    std::vector<int64_t> until({until}::values, {until}::values + {until}::rows*{until}::columns);
+    if (bioneuro::Events::stimuli) until.assign(bioneuro::Events::start.begin() + 1, bioneuro::Events::start.end());
     std::ofstream out(brian::results_dir + "{READINGS}", std::ios::binary);
-    {network}.total = (int64_t)Reads::values[Reads::rows - 1];
-    for (int64_t r = 0; r < Reads::rows; r++) {{
-        {network}.advance((int64_t)Reads::values[r] - {network}.done);
+    {network}.total = until.back();
+    for (size_t r = 0; r < until.size(); r++) {{
+        {network}.advance(until[r] - {network}.done);
         {lines}
     }}
 }}"""
@@ -115,13 +121,23 @@ def _readings(device: Standalone, assembly: Assembly, plan: Plan) -> tuple[np.dt
 
 
 def _write_data(plan: Plan, folder: Path) -> None:
-    tables = {**functions.tables(plan), "reads": snapshots(plan).astype(np.float64)[:, None]}
-    for name, table in tables.items():
+    timing = plan.timing
+    reads = timing.readings if isinstance(timing, EventTiming) else timing.snapshots.astype(np.float64)[:, None]
+    for name, table in {**functions.tables(plan), "reads": reads}.items():
         with open(folder / f"bioneuro_{name}", "wb") as file:
             np.array(table.shape, dtype=np.int64).tofile(file)
             np.ascontiguousarray(table, dtype=np.float64).tofile(file)
-    for port, spikes in plan.spikes.items():
-        with open(folder / f"bioneuro_train_{port}", "wb") as file:
-            np.array([spikes.step.size], dtype=np.int64).tofile(file)
-            spikes.step.astype(np.int32).tofile(file)
-            spikes.index.astype(np.int32).tofile(file)
+    if isinstance(timing, EventTiming):
+        for port, arrivals in timing.arrivals.items():
+            with open(folder / f"bioneuro_train_{port}", "wb") as file:
+                offsets = np.searchsorted(arrivals.stimulus, np.arange(plan.n_stimuli + 1))
+                np.array([plan.n_stimuli, arrivals.time.size], dtype=np.int64).tofile(file)
+                offsets.astype(np.int64).tofile(file)
+                arrivals.time.tofile(file)
+                arrivals.index.astype(np.int32).tofile(file)
+    else:
+        for port, spikes in timing.spikes.items():
+            with open(folder / f"bioneuro_train_{port}", "wb") as file:
+                np.array([spikes.step.size], dtype=np.int64).tofile(file)
+                spikes.step.astype(np.int32).tofile(file)
+                spikes.index.astype(np.int32).tofile(file)

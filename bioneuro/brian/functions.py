@@ -24,21 +24,33 @@ SEED = "noise_seed"
 def tables(plan: Plan) -> dict[str, NDArray[np.float64]]:
     """Name -> two-dimensional table that the run reads."""
     found = {f"drive_{name}": table for name, (_, table) in plan.currents.items()}
-    if plan.lengths is not None:
-        found[LENGTH] = plan.lengths
     return {**found, SEED: np.array([[plan.seed & 0xFFFFFFFF, plan.seed >> 32]], dtype=np.float64)}
 
 
-def functions(plan: Plan) -> Mapping[str, Function]:
-    """Brian2 functions for the names in `tables` and for the normal draw."""
+def functions(plan: Plan, *, compiled: bool) -> Mapping[str, Function]:
+    """Brian2 functions for the names in `tables`, for the normal draw and for the seconds of an event step.
+
+    Arguments:
+        compiled: for the standalone program, which works out event steps itself; else they are tabulated here.
+    """
     known = signatures(plan)
     content = tables(plan)
+    if plan.dt is None:
+        if compiled:
+            known[LENGTH].implementations.add_implementation(CPPCodeGenerator, _LENGTH_CPP, name=f"_{LENGTH}")
+        elif plan.lengths is not None:
+            content[LENGTH] = plan.lengths
     for name, function in known.items():
         if name == NORMAL:
             _implement_normal(function, plan.seed)
         elif name in content:
             _implement_table(function, name, content[name])
-    return {name: f for name, f in known.items() if name == NORMAL or name in content}
+    return {name: f for name, f in known.items() if name in content or name == NORMAL or (name == LENGTH and plan.dt is None)}
+
+
+_LENGTH_CPP = f"""
+static inline double _{LENGTH}(const int64_t, const int64_t stimulus) {{ return bioneuro::Events::length[stimulus]; }}
+"""
 
 
 def _implement_table(function: Function, name: str, table: NDArray[np.float64]) -> None:

@@ -9,13 +9,12 @@ from typing import Any
 import brian2
 import numpy as np
 
-from bioneuro.brian.device import snapshots
 from bioneuro.brian.literals import array, base_unit, quantity, remark, string
 from bioneuro.model import Circuit, Neuron, Population, Projection, Synapse
 from bioneuro.plan import Plan, plan
 from bioneuro.protocol import Protocol
 from bioneuro.statements import read
-from bioneuro.statements.assemble import LENGTH, NORMAL, TICK, _driven, pathway_names
+from bioneuro.statements.assemble import LENGTH, NORMAL, TICK, with_driving, pathway_names
 
 _OURS = ("np", "ticks", "n_trials", "network", "seen", "reads", "snapshots", "read", "trace", "Exact", LENGTH)
 
@@ -183,7 +182,7 @@ def _synapses(todo: Plan, projection: Projection, names: Mapping[str, str], orde
     synapse, owner, name = projection.synapse, projection.name, names[projection.name]
     keys = pathway_names(synapse)
     paths = list(zip(keys, synapse.pathways, todo.delays[owner], strict=True))
-    equations = _driven(synapse.equations, events=todo.dt is None)
+    equations = with_driving(synapse.equations, events=todo.dt is None)
     wiring = todo.wiring[owner]
     step = "" if update is None else f'{name}_step = """\n{_plain(update)}"""\n'
     text = f'''
@@ -251,7 +250,7 @@ def _typed(value: Any, unit: str) -> Any:
 def _run(todo: Plan, names: Mapping[str, str]) -> str:
     circuit = todo.circuit
     members = [*names.values(), *(f"{names[p.name]}_spikes" for p in circuit.populations if p.neuron is not None)]
-    when = snapshots(todo)
+    when = todo.timing.snapshots
     reading = []
     for path in todo.record:
         owner, _, state = path.partition(".")

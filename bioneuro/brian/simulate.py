@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bioneuro.brian import programs
 from bioneuro.statements.context import borrowed
-from bioneuro.brian.device import READINGS, Standalone, generate, snapshots
+from bioneuro.brian.device import READINGS, Standalone, generate
 from bioneuro.brian.functions import functions
 from bioneuro.brian.progress import Progress, bar
 from bioneuro.model import Circuit
@@ -61,7 +61,7 @@ def simulate(
         traces, spikes = (_standalone if engine == "cpp" else _runtime)(todo, engine, strict, shown)
     _refuse_nonfinite(todo, traces)
     versions = {"brian2": brian2.__version__, "numpy": np.__version__}
-    return recording(todo, snapshots(todo), traces, spikes, engine=engine, strict=strict, versions=versions)
+    return recording(todo, traces, spikes, engine=engine, strict=strict, versions=versions)
 
 
 def _usable(target: str) -> str:
@@ -84,15 +84,15 @@ def _standalone(todo: Plan, engine: str, strict: bool, shown: Progress) -> Resul
     with tempfile.TemporaryDirectory(prefix="bioneuro-") as name, borrowed(device, target="auto", strict=strict):
         folder = Path(name)
         device.build_options = {}
-        assembly = assemble(todo, functions(todo), generators=False)
+        assembly = assemble(todo, functions(todo, compiled=True), generators=False)
         layout = generate(device, assembly, todo, folder)
         title = f"{todo.circuit.name}, {todo.protocol.stepping}, {todo.n_trials} trials"
         program = programs.cache().program(folder, title, shown.stage("compile", "files"))
-        _run(program, folder, todo.n_steps, shown)
+        _run(program, folder, shown)
         results = folder / "results"
         readings = np.fromfile(results / READINGS, dtype=layout)
-        if readings.size != snapshots(todo).size:
-            raise SimulationError(f"the compiled program wrote {readings.size} readings of {snapshots(todo).size}; is the disk full?")
+        if readings.size != todo.timing.n_snapshots:
+            raise SimulationError(f"the compiled program wrote {readings.size} readings of {todo.timing.n_snapshots}; is the disk full?")
         spikes = {
             population: tuple(np.fromfile(results / device.get_array_filename(m.variables[v]), m.variables[v].dtype) for v in ("t", "i"))
             for population, m in assembly.monitors.items()
@@ -101,27 +101,27 @@ def _standalone(todo: Plan, engine: str, strict: bool, shown: Progress) -> Resul
     return {path: readings[path] for path in todo.record}, steps
 
 
-def _run(program: Path, folder: Path, n_steps: int, shown: Progress) -> None:
+def _run(program: Path, folder: Path, shown: Progress) -> None:
     tell = shown.stage("simulate", "steps")
     command = [str(program), "--results_dir", str(folder / "results") + os.sep]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as run:
         try:
             for line in run.stdout or ():
-                if line.strip().isdigit():
-                    tell(int(line), n_steps)
+                words = line.split()
+                if len(words) == 2 and all(word.isdigit() for word in words):
+                    tell(int(words[0]), int(words[1]))
             errors = run.stderr.read() if run.stderr else ""
         except BaseException:
             run.kill()
             raise
     if run.returncode:
         raise SimulationError(f"the compiled program ended with status {run.returncode}: {errors.strip()[-500:]}")
-    tell(n_steps, n_steps)
 
 
 def _runtime(todo: Plan, engine: str, strict: bool, shown: Progress) -> Result:
     with borrowed(runtime_device, target=engine, strict=strict):
-        assembly = assemble(todo, functions(todo), generators=True)
-        wanted = set(snapshots(todo).tolist())
+        assembly = assemble(todo, functions(todo, compiled=False), generators=True)
+        wanted = set(todo.timing.snapshots.tolist())
         kept: dict[str, list[NDArray[Any]]] = {path: [] for path in todo.record}
         tell = shown.stage("simulate", "steps")
         step = 0
@@ -151,6 +151,6 @@ def _refuse_nonfinite(todo: Plan, traces: Mapping[str, NDArray[Any]]) -> None:
             when, element = (int(k[0]) for k in np.nonzero(~np.isfinite(values)))
             flat = todo.flat[path.partition(".")[0]]
             raise SimulationError(
-                f"{path} became {values[when, element]} by step {snapshots(todo)[when]} (trial {flat.trial[element]}, unit "
+                f"{path} became {values[when, element]} by step {todo.timing.snapshots[when]} (trial {flat.trial[element]}, unit "
                 f"{flat.unit[element]}); choose a smaller dt, another method, or check the parameters"
             )

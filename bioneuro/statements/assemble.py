@@ -171,7 +171,7 @@ def _synapses(
     plan: Plan, projection: Projection, objects: Mapping[str, Any], clock: Any, order: int, step: Step, functions: Mapping[str, Function]
 ) -> Any:
     synapse = projection.synapse
-    equations = _driven(synapse.equations, events=plan.dt is None)
+    equations = with_driving(synapse.equations, events=plan.dt is None)
     whole = "\n".join((equations, _declared(plan, projection.name, synapse), _bookkeeping(plan, equations)))
     keys = pathway_names(synapse)
     delays = {k: Quantity(d * float(clock.dt), dim=b2.second.dim) for k, d in zip(keys, plan.delays[projection.name], strict=True)}
@@ -198,7 +198,7 @@ def _synapses(
     return group
 
 
-def _driven(equations: str, *, events: bool) -> str:
+def with_driving(equations: str, *, events: bool) -> str:
     """Say "(clock-driven)" where nothing is said, so that Brian2 does not warn about its default.
 
     Between events everything is stepped at once: there "event-driven" (step at spikes only) has nothing left to say.

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from brian2.core.functions import Function
 from brian2.devices.device import runtime_device
-from brian2.units.fundamentalunits import Quantity, get_or_create_dimension
+from brian2.units.fundamentalunits import Unit, get_or_create_dimension
 
 from bioneuro import units
-from bioneuro.plan import Imposed, Plan, Wiring
+from bioneuro.plan import Plan, Wiring
 from bioneuro.statements.assemble import LENGTH, NORMAL, Assembly, assemble, pathway_names
 from bioneuro.statements.context import borrowed
 
@@ -56,10 +56,10 @@ def signatures(plan: Plan) -> dict[str, Function]:
     """The functions that equations may call, with their units but without content."""
     found = {
         NORMAL: Function(np.add, arg_units=[1] * 4, arg_types=["integer"] * 4, return_type="float", return_unit=1, stateless=False),
-        LENGTH: Function(np.add, arg_units=[1, 1], arg_types=["integer"] * 2, return_type="float", return_unit=Quantity(1.0, dim=_SECOND)),
+        LENGTH: Function(np.add, arg_units=[1, 1], arg_types=["integer"] * 2, return_type="float", return_unit=Unit(1.0, dim=_SECOND)),
     }
     for name, current in plan.protocol.currents.items():
-        unit = Quantity(1.0, dim=_dimension(current.unit))
+        unit = Unit(1.0, dim=_dimension(current.unit))
         found[f"drive_{name}"] = Function(np.add, arg_units=[1, 1], arg_types=["integer"] * 2, return_type="float", return_unit=unit)
     return found
 
@@ -86,14 +86,13 @@ def read(plan: Plan, *, moments: bool = False) -> Program:
 
 def _one_of_each(plan: Plan) -> Plan:
     """The same plan with one element per object: the text does not depend on how many there are."""
-    none = np.zeros(0, np.int64)
     one = np.zeros(1, np.int64)
     return dataclasses.replace(
         plan,
         stimulus=one,
         flat={k: dataclasses.replace(f, trial=one, unit=one, stimulus=one) for k, f in plan.flat.items()},
         wiring={k: Wiring(pre=one, post=one) for k in plan.wiring},
-        spikes={k: Imposed(step=none, index=none) for k in plan.spikes},
+        timing=plan.timing.empty(),
         values={k: v if v.ndim == 0 else v[:1] for k, v in plan.values.items()},
         currents={k: (one, table) for k, (_, table) in plan.currents.items()},
     )

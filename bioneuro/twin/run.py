@@ -109,8 +109,7 @@ def run(twin: Any, plan: Plan, code: Compiled, *, moments: bool) -> Recording:
     fired: dict[str, list[Tensor]] = {p.name: [] for p in plan.circuit.populations if p.neuron is not None}
     record = _recorded(plan, code)
     kept: dict[str, list[Tensor]] = {path: [] for path in record}
-    snapshots = np.unique(plan.reads)
-    wanted = set(snapshots.tolist())
+    wanted = set(plan.timing.snapshots.tolist())
     for k in range(plan.n_steps):
         _keep(now, kept, k in wanted)
         now.advance(k)
@@ -121,7 +120,6 @@ def run(twin: Any, plan: Plan, code: Compiled, *, moments: bool) -> Recording:
     trains = {name: _train(spikes) for name, spikes in raster.items()}
     return recording(
         plan,
-        snapshots,
         {path: torch.stack(values) for path, values in kept.items()},
         trains,
         engine="twin",

@@ -1,6 +1,8 @@
 // What a run reads as data rather than as source: tables, imposed spikes, reading times. One build serves them all.
 #ifndef BIONEURO_H
 #define BIONEURO_H
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -18,9 +20,21 @@ template <class Name> const double* Table<Name>::values = 0;
 template <class Name> int64_t Table<Name>::rows = 0;
 template <class Name> int64_t Table<Name>::columns = 0;
 
-template <class Name> struct Train { static std::vector<int32_t> step, index; static size_t next; };
+// Spikes of a port: in order of step (clock), or put into `fired` at each tick by `Events`.
+template <class Name> struct Train {
+    static std::vector<int32_t> step, index, fired;
+    static size_t next;
+    static const std::vector<int32_t>& now(int64_t k)
+    {
+        if (step.empty()) return fired;
+        fired.clear();
+        while (next < step.size() && step[next] <= k) fired.push_back(index[next++]);
+        return fired;
+    }
+};
 template <class Name> std::vector<int32_t> Train<Name>::step;
 template <class Name> std::vector<int32_t> Train<Name>::index;
+template <class Name> std::vector<int32_t> Train<Name>::fired;
 template <class Name> size_t Train<Name>::next = 0;
 
 template <class T> void read_into(std::ifstream& file, std::vector<T>& to, size_t n, const char* path)
@@ -51,6 +65,171 @@ template <class Name> void load_train(const char* path)
     read_into(file, Train<Name>::step, count[0], path);
     read_into(file, Train<Name>::index, count[0], path);
 }
+
+// From event to event: merges the arrivals of all ports, stimulus by stimulus, into ticks. The same rules as bioneuro/ticks.py, to the
+// last bit: events are ordered by their picosecond, then by port; those less than a picosecond apart share a tick; a reading has its
+// own tick, which is the same for all stimuli, and an event at its time comes after it.
+struct Port {
+    std::vector<int64_t> offset;  // of each stimulus, and the end
+    std::vector<double> time;
+    std::vector<int32_t> index;
+    std::vector<int32_t>* fired;
+};
+
+template <class Any = void> struct EventsOf {
+    struct Head { int64_t picosecond, next; };  // of one port in one stimulus: its next event
+    static std::vector<Port> ports;
+    static std::vector<Head> heads;             // stimulus by stimulus, so that the next event is found in one cache line
+    static std::vector<int64_t> start;          // first tick of each stretch between readings
+    static std::vector<double> reads, last, ahead;
+    static std::vector<std::vector<int32_t> > pending;  // of port p in the j-th tick ahead: p*AHEAD + j
+    static const double* length;                // seconds of this tick, of each stimulus
+    enum { AHEAD = 16 };
+    static int64_t stimuli, n_reads;
+
+    static void add(const char* path, std::vector<int32_t>* fired)
+    {
+        std::ifstream file(path, std::ios::binary);
+        std::vector<int64_t> shape;
+        read_into(file, shape, 2, path);  // stimuli, events
+        ports.push_back(Port());
+        Port& port = ports.back();
+        read_into(file, port.offset, shape[0] + 1, path);
+        read_into(file, port.time, shape[1], path);
+        read_into(file, port.index, shape[1], path);
+        port.fired = fired;
+        stimuli = shape[0];
+    }
+
+    static void point(Head& head, const Port& port, int64_t s, int64_t next)
+    {
+        head.next = next;
+        head.picosecond = next < port.offset[s + 1] ? (int64_t)std::rint(port.time[next]*1e12) : INT64_MAX;
+    }
+
+    // The port whose next event of a stimulus comes first, or -1.
+    static int first(const Head* head)
+    {
+        int best = -1;
+        int64_t when = INT64_MAX;
+        for (int p = 0; p < (int)ports.size(); p++)
+            if (head[p].picosecond < when) { when = head[p].picosecond; best = p; }
+        return best;
+    }
+
+    static int64_t stretch(int64_t s, double t)
+    {
+        int64_t r = 0;
+        while (r < n_reads && t >= reads[s*n_reads + r] - 1e-12) r++;
+        return r;
+    }
+
+    // Take the events of one instant, to be fired in the j-th tick ahead (not at all if j < 0): they share a stretch, and each comes
+    // within a picosecond of the one before.
+    static double take(int64_t s, Head* head, int p, int64_t r, int j)
+    {
+        const double instant = ports[p].time[head[p].next];
+        double before = instant;
+        for (;;) {
+            Port& port = ports[p];
+            const int64_t k = head[p].next, then = head[p].picosecond;
+            if (j >= 0 && port.index[k] >= 0) pending[p*AHEAD + j].push_back(port.index[k]);
+            before = port.time[k];
+            point(head[p], port, s, k + 1);
+            p = first(head);
+            if (p < 0 || head[p].picosecond > then + 3) return instant;
+            const double t = ports[p].time[head[p].next];
+            if (t - before > 1e-12 || stretch(s, t) != r) return instant;
+        }
+    }
+
+    static void rewind()
+    {
+        for (int64_t s = 0; s < stimuli; s++)
+            for (size_t p = 0; p < ports.size(); p++) point(heads[s*ports.size() + p], ports[p], s, ports[p].offset[s]);
+    }
+
+    // Count the instants of every stretch: its ticks are as many as those of the stimulus with most.
+    static void prepare(const double* values, int64_t count, int64_t columns)
+    {
+        stimuli = count;
+        n_reads = columns;
+        reads.assign(values, values + count*columns);
+        heads.resize(stimuli*ports.size());
+        last.assign(stimuli, 0.0);
+        ahead.assign(stimuli*AHEAD, 0.0);
+        pending.resize(ports.size()*AHEAD);
+        std::vector<int64_t> width(n_reads, 0), counts(n_reads);
+        rewind();
+        for (int64_t s = 0; s < stimuli; s++) {
+            Head* head = heads.data() + s*ports.size();
+            counts.assign(n_reads, 0);
+            for (int p = first(head); p >= 0; p = first(head)) {
+                const int64_t r = stretch(s, ports[p].time[head[p].next]);
+                if (r == n_reads) break;
+                take(s, head, p, r, -1);
+                counts[r]++;
+            }
+            for (int64_t r = 0; r < n_reads; r++) width[r] = std::max(width[r], counts[r]);
+        }
+        rewind();
+        start.assign(1, 0);
+        for (int64_t r = 0; r < n_reads; r++) start.push_back(start.back() + width[r] + 1);
+    }
+
+    // The next `AHEAD` ticks of one stimulus after the other: its events lie side by side in memory, those of a tick do not.
+    static void refill(int64_t k)
+    {
+        for (size_t p = 0; p < ports.size(); p++) for (int j = 0; j < AHEAD; j++) pending[p*AHEAD + j].clear();
+        int64_t in[AHEAD];
+        bool reading[AHEAD];
+        const int ticks = (int)std::min<int64_t>(AHEAD, start.back() - k);
+        for (int j = 0, r = 0; j < ticks; j++) {
+            while (k + j >= start[r + 1]) r++;
+            in[j] = r;
+            reading[j] = k + j == start[r + 1] - 1;
+        }
+        for (int64_t s = 0; s < stimuli; s++) {
+            Head* head = heads.data() + s*ports.size();
+            double before = last[s];
+            for (int j = 0; j < ticks; j++) {
+                double now = before;
+                if (reading[j]) now = reads[s*n_reads + in[j]];
+                else {
+                    const int p = first(head);
+                    if (p >= 0 && stretch(s, ports[p].time[head[p].next]) == in[j]) now = take(s, head, p, in[j], j);
+                }
+                ahead[j*stimuli + s] = now > before ? now - before : 0.0;
+                before = now;
+            }
+            last[s] = before;
+        }
+    }
+
+    static void tick(int64_t k)
+    {
+        const int j = (int)(k % AHEAD);
+        if (j == 0) refill(k);
+        length = ahead.data() + j*stimuli;
+        for (size_t p = 0; p < ports.size(); p++)
+            if (ports[p].fired) {
+                ports[p].fired->swap(pending[p*AHEAD + j]);
+                if (!std::is_sorted(ports[p].fired->begin(), ports[p].fired->end()))
+                    std::sort(ports[p].fired->begin(), ports[p].fired->end());
+            }
+    }
+};
+template <class Any> std::vector<std::vector<int32_t> > EventsOf<Any>::pending;
+template <class Any> std::vector<double> EventsOf<Any>::ahead;
+template <class Any> const double* EventsOf<Any>::length = 0;
+template <class Any> std::vector<Port> EventsOf<Any>::ports;
+template <class Any> std::vector<typename EventsOf<Any>::Head> EventsOf<Any>::heads;
+template <class Any> std::vector<int64_t> EventsOf<Any>::start;
+template <class Any> std::vector<double> EventsOf<Any>::reads;
+template <class Any> std::vector<double> EventsOf<Any>::last;
+template <class Any> int64_t EventsOf<Any>::stimuli = 0;
+template <class Any> int64_t EventsOf<Any>::n_reads = 0;
+typedef EventsOf<> Events;
 
 }
 #endif

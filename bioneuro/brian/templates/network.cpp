@@ -2,6 +2,7 @@
    minute of simulated time, and asks the operating system for the processor time at every step. Written for Brian2 2.9. #}
 {% macro cpp_file() %}
 #include "network.h"
+#include "bioneuro.h"
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -30,6 +31,7 @@ void Network::advance(int64_t steps)
     std::chrono::steady_clock::time_point said = std::chrono::steady_clock::now();
     for (int64_t k = 0; k < steps; k++) {
         t = clock->t[0];
+        if (bioneuro::Events::stimuli) bioneuro::Events::tick(done);
         for (size_t i = 0; i < objects.size(); i++)
             if (objects[i].second) objects[i].second();
         clock->tick();
@@ -37,7 +39,7 @@ void Network::advance(int64_t steps)
         if ((done & 15) == 0) {
             const std::chrono::steady_clock::time_point now = std::chrono::steady_clock::now();
             if (now - said > std::chrono::milliseconds(200)) {
-                std::printf("%lld\n", (long long)done);
+                std::printf("%lld %lld\n", (long long)done, (long long)total);
                 std::fflush(stdout);
                 said = now;
             }

@@ -2,10 +2,7 @@
 {# USES_VARIABLES { _spikespace, neuron_index, _timebins, _period_bins, _lastindex, t_in_timesteps, N } #}
 {% extends 'common_group.cpp' %}
 {% block maincode %}
-    typedef bioneuro::Train<bioneuro::train_{{owner.name}}> Imposed;
-    const int64_t _now = {{t_in_timesteps}};
-    int32_t _count = 0;
-    while (Imposed::next < Imposed::step.size() && Imposed::step[Imposed::next] <= _now)
-        {{_spikespace}}[_count++] = Imposed::index[Imposed::next++];
-    {{_spikespace}}[N] = _count;
+    const std::vector<int32_t>& _fired = bioneuro::Train<bioneuro::train_{{owner.name}}>::now({{t_in_timesteps}});
+    std::copy(_fired.begin(), _fired.end(), {{_spikespace}});
+    {{_spikespace}}[N] = _fired.size();
 {% endblock %}

@@ -1,0 +1,292 @@
+"""When things happen: imposed spikes, delays and readings as integer steps, on a clock or from event to event."""
+
+import functools
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bioneuro.model import Circuit, Population, Projection, Synapse
+from bioneuro.protocol import Clock, Events, Poisson, Protocol, ProtocolError, Spikes
+from bioneuro.ticks import by_tick, poisson_bins, ticks
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Imposed:
+    """Spikes of a port in the order (step, index); index = stimulus*size + unit."""
+
+    step: Ints
+    index: Ints
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Arrivals:
+    """Spikes of a port as they arrive, in order of stimulus and time; index = stimulus*size + unit, or -1 for a mere grid point."""
+
+    stimulus: Ints
+    index: Ints
+    time: Floats
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClockTiming:
+    """Steps of one length: `reads` (trial, reads) in completed steps."""
+
+    dt: float
+    reads: Ints
+    spikes: Mapping[str, Imposed]
+    delays: Mapping[str, tuple[int, ...]]
+
+    @property
+    def n_steps(self) -> int:
+        return int(self.reads.max())
+
+    @property
+    def times(self) -> Floats:
+        return self.reads * self.dt
+
+    @property
+    def lengths(self) -> None:
+        return None
+
+    @property
+    def snapshots(self) -> Ints:
+        """Every number of completed steps at which some trial is read."""
+        return np.unique(self.reads)
+
+    @property
+    def rows(self) -> Ints:
+        """The snapshot of each reading, shape (trial, reads)."""
+        return np.searchsorted(self.snapshots, self.reads)
+
+    @property
+    def n_snapshots(self) -> int:
+        return int(self.snapshots.size)
+
+    def empty(self) -> "ClockTiming":
+        """The same without spikes."""
+        return replace(self, spikes={k: _NO_SPIKES for k in self.spikes})
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EventTiming:
+    """Steps from event to event. The ticks are worked out when asked for: the compiled program merges the arrivals itself.
+
+    Attributes:
+        arrivals: port -> its spikes; the key "" holds grid points, if there are any.
+        readings: seconds, shape (stimulus, reads).
+        stimulus: of each trial.
+    """
+
+    arrivals: Mapping[str, Arrivals]
+    readings: Floats
+    stimulus: Ints
+    delays: Mapping[str, tuple[int, ...]]
+    dt: None = None
+
+    @functools.cached_property
+    def _ticks(self) -> tuple[Mapping[str, Imposed], Floats, Ints]:
+        found, lengths, reads = ticks([(a.stimulus, a.time) for a in self.arrivals.values()], self.readings)
+        placed = zip(self.arrivals.items(), found, strict=True)
+        return {port: _imposed(tick, a.index) for (port, a), tick in placed if port}, lengths.T, reads
+
+    @property
+    def spikes(self) -> Mapping[str, Imposed]:
+        return self._ticks[0]
+
+    @property
+    def lengths(self) -> Floats:
+        """Seconds of each step, shape (step, stimulus)."""
+        return self._ticks[1]
+
+    @property
+    def n_steps(self) -> int:
+        return int(self.lengths.shape[0])
+
+    @property
+    def reads(self) -> Ints:
+        return np.tile(self.snapshots, (self.stimulus.size, 1))
+
+    @property
+    def times(self) -> Floats:
+        return np.asarray(self.readings[self.stimulus])
+
+    @property
+    def snapshots(self) -> Ints:
+        return self._ticks[2]
+
+    @property
+    def rows(self) -> Ints:
+        return np.tile(np.arange(self.n_snapshots), (self.stimulus.size, 1))
+
+    @property
+    def n_snapshots(self) -> int:
+        return int(self.readings.shape[1])
+
+    def empty(self) -> "EventTiming":
+        none = Arrivals(stimulus=np.empty(0, np.int64), index=np.empty(0, np.int64), time=np.empty(0))
+        return replace(self, arrivals={k: none for k in self.arrivals})
+
+
+_NO_SPIKES = Imposed(step=np.empty(0, np.int64), index=np.empty(0, np.int64))
+Timing = ClockTiming | EventTiming
+
+
+def population_size(circuit: Circuit, name: str) -> int:
+    return next(p.size for p in circuit.populations if p.name == name)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Drawn:
+    """Spikes in order of stimulus, time and unit; `distinct` if it is known that no unit fires twice at once."""
+
+    stimulus: Ints
+    unit: Ints
+    time: Floats
+    distinct: bool
+
+
+def drawn_spikes(source: Spikes | Poisson, port: str, size: int, seed: int) -> Drawn:
+    """Explicit spikes, sorted by stimulus, time and unit; Poisson trains are drawn here from the seed."""
+    if isinstance(source, Spikes):
+        if source.unit.size and not 0 <= source.unit.min() <= source.unit.max() < size:
+            raise ProtocolError(f"spikes of {port!r} name a unit outside 0..{size - 1}")
+        order = np.lexsort((source.unit, source.time, source.stimulus))
+        return Drawn(stimulus=source.stimulus[order], unit=source.unit[order], time=source.time[order], distinct=False)
+    rng = np.random.Generator(np.random.Philox(key=[seed, zlib.crc32(port.encode())]))
+    first, last = round(source.start / source.grid), round(source.stop / source.grid)
+    element, bins = poisson_bins(rng, np.repeat(source.rate * source.grid, size), first, last)
+    if size > 1:
+        order = np.lexsort((element % size, bins, element // size))
+        element, bins = element[order], bins[order]
+    stimulus, unit = (element, np.zeros_like(element)) if size == 1 else np.divmod(element, size)
+    return Drawn(stimulus=stimulus, unit=unit, time=bins * source.grid, distinct=True)
+
+
+def _imposed(tick: Ints, index: Ints) -> Imposed:
+    step, index = by_tick(tick, index)
+    return Imposed(step=step, index=index)
+
+
+def _to_grid(times: Floats, clock: Clock, what: str, shifts: dict[str, float]) -> Ints:
+    steps = np.rint(times / clock.dt).astype(np.int64)
+    if times.size:
+        moved = np.abs(times - steps * clock.dt).ravel()
+        worst = int(moved.argmax())
+        where = times.ravel()[worst]
+        # A microsecond in 10^7 steps is rounding of the time itself, not a shift.
+        if moved[worst] > max(clock.tolerance, 1e-12 * abs(where)):
+            raise ProtocolError(
+                f"{what}: {where:.9g} s is {moved[worst] * 1e6:.3g} us off the grid of {clock.dt * 1e3:g} ms, more than the "
+                f"tolerance of {clock.tolerance * 1e6:.3g} us; choose a finer dt, times on the grid, event stepping, or a larger tolerance"
+            )
+        if moved[worst] > 1e-9 * clock.dt + 1e-12 * abs(where):
+            shifts[what] = max(float(moved[worst]), shifts.get(what, 0.0))
+    return steps
+
+
+def _delay(synapse: Synapse, name: str, place: str) -> float:
+    if not name:
+        return 0.0
+    value = synapse.parameters[name].value
+    if value.ndim:
+        raise ProtocolError(f"{place}.{name}: a delay is one number per projection; split the projection for several delays")
+    if value < 0:
+        raise ProtocolError(f"{place}.{name}: a delay of {float(value)} s is negative")
+    return float(value)
+
+
+def on_clock(
+    circuit: Circuit, protocol: Protocol, clock: Clock, drawn: Mapping[str, Drawn], shifts: dict[str, float]
+) -> ClockTiming:
+    """Everything moved to the grid, the largest shifts noted in `shifts`."""
+    reads = _to_grid(protocol.reads, clock, "reading times", shifts)[protocol.stimulus]
+    spikes = {}
+    for port, s in drawn.items():
+        step = _to_grid(s.time, clock, f"spikes of {port}", shifts)
+        index = s.stimulus * population_size(circuit, port) + s.unit
+        order = np.lexsort((index, step))
+        step, index = step[order], index[order]
+        _refuse_double(step, index, port, f"bin of {clock.dt * 1e3:g} ms", step * clock.dt)
+        spikes[port] = Imposed(step=step, index=index)
+    delays = {}
+    for p in circuit.projections:
+        _refuse_delay_setting(p, protocol)
+        times = np.array([_delay(p.synapse, w.delay, p.name) for w in p.synapse.pathways])
+        delays[p.name] = tuple(_to_grid(times, clock, f"delays of {p.name}", shifts).tolist())
+    return ClockTiming(dt=clock.dt, reads=reads, spikes=spikes, delays=delays)
+
+
+def _refuse_double(step: Ints, index: Ints, port: str, where: str, times: Floats) -> None:
+    same = (np.diff(step) == 0) & (np.diff(index) == 0)
+    if same.any():
+        k = int(np.flatnonzero(same)[0])
+        raise ProtocolError(
+            f"spikes of {port!r}: two spikes of one unit in one {where} at {times[k]:.9g} s (stimulus unit {index[k]}); a unit fires once "
+            "per step: choose a finer dt or remove the duplicate"
+        )
+
+
+def _refuse_delay_setting(p: Projection, protocol: Protocol) -> None:
+    for pathway in p.synapse.pathways:
+        if pathway.delay and f"{p.name}.{pathway.delay}" in protocol.settings:
+            raise ProtocolError(f"settings: {p.name}.{pathway.delay} is a delay, which is common to all trials; run one protocol per delay")
+
+
+def _port_delay(circuit: Circuit, population: Population, protocol: Protocol) -> float:
+    """The one delay with which the spikes of a port arrive everywhere."""
+    found = {0.0} if not circuit.projections else set()
+    for p in circuit.projections:
+        _refuse_delay_setting(p, protocol)
+        for w in p.synapse.pathways:
+            if (p.pre if w.event == "pre" else p.post) == population.name:
+                found.add(_delay(p.synapse, w.delay, p.name))
+    if len(found) > 1:
+        raise ProtocolError(
+            f"event stepping: spikes of port {population.name!r} arrive with several delays {sorted(found)} s; use one delay per port "
+            "(a port of its own for each pathway), or stepping=clock(...)"
+        )
+    return found.pop() if found else 0.0
+
+
+def by_events(circuit: Circuit, protocol: Protocol, drawn: Mapping[str, Drawn]) -> EventTiming:
+    """Arrivals of every port, its delay included, and the grid points that the protocol asks for."""
+    arrivals = {}
+    for population in circuit.populations:
+        if population.name in drawn:
+            s = drawn[population.name]
+            _refuse_same_instant(s, population.name)
+            delay = _port_delay(circuit, population, protocol)
+            index = s.stimulus if population.size == 1 else s.stimulus * population.size + s.unit
+            arrivals[population.name] = Arrivals(stimulus=s.stimulus, index=index, time=s.time + delay if delay else s.time)
+    points = _grid(protocol, protocol.reads)
+    if points.size:
+        stimulus = np.repeat(np.arange(protocol.n_stimuli), points.size)
+        arrivals[""] = Arrivals(stimulus=stimulus, index=np.full(stimulus.size, -1), time=np.tile(points, protocol.n_stimuli))
+    return EventTiming(
+        arrivals=arrivals,
+        readings=protocol.reads,
+        stimulus=protocol.stimulus,
+        delays={p.name: (0,) * len(p.synapse.pathways) for p in circuit.projections},
+    )
+
+
+def _refuse_same_instant(s: Drawn, port: str) -> None:
+    if s.distinct:
+        return
+    order = np.lexsort((s.time, s.unit, s.stimulus))
+    same = (np.diff(s.time[order]) == 0) & (np.diff(s.unit[order]) == 0) & (np.diff(s.stimulus[order]) == 0)
+    if same.any():
+        k = order[int(np.flatnonzero(same)[0])]
+        raise ProtocolError(
+            f"spikes of {port!r}: unit {s.unit[k]} fires twice at {s.time[k]:.9g} s in stimulus {s.stimulus[k]}; remove the duplicate"
+        )
+
+
+def _grid(protocol: Protocol, reads: Floats) -> Floats:
+    step = protocol.stepping.grid if isinstance(protocol.stepping, Events) else 0.0
+    return np.arange(1, int(reads.max() / step) + 1) * step if step > 0 else np.empty(0)
