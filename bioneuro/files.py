@@ -36,7 +36,7 @@ from bioneuro.protocol import Coordinate
 from bioneuro.recording import Provenance, Recording, Train
 
 FORMAT = 1  # of the layout, in the attribute bioneuro_format
-# Types of variables. NetCDF has no booleans: they are |i1 with the attribute dtype = "bool", as xarray writes them.
+# NetCDF has no booleans: they are |i1 with the attribute dtype = "bool", as xarray writes them.
 DTYPES = frozenset({"<f8", "<f4", "<i8", "<i4", "<i2", "|i1", "<u8", "<u4", "<u2", "|u1"})
 _NAME = re.compile(r"[^\W_][\w.+-]{0,99}")  # NetCDF has no "/"; the names of coordinates are listed with spaces between them
 _AGAIN = "run again what wrote it, or copy it anew together with its sidecar"
@@ -113,8 +113,8 @@ def to_xarray(recording: Recording) -> xarray.Dataset:
 
 def _dataset(recording: Recording) -> xarray.Dataset:
     """What the file holds; the only judge of what is well formed, before writing and after reading."""
-    if recording.raster or any(hasattr(trace, "detach") for trace in recording.traces.values()):
-        raise _Flaw("it holds torch arrays with their gradient; save recording.detached()")
+    detached = not recording.raster and not any(hasattr(trace, "detach") for trace in recording.traces.values())
+    _require(detached, "it holds torch arrays with their gradient; save recording.detached()")
     _require(set(recording.units) == set(recording.traces), "units and traces do not have the same names; give every trace its unit")
     entries = list(_entries(recording))
     dims = {dim for _, its, _, _ in entries for dim in its}
@@ -124,6 +124,7 @@ def _dataset(recording: Recording) -> xarray.Dataset:
     _require(len({name for name, *_ in entries}) == len(entries), "two variables have one name; rename a coordinate")
     names = {"conditions": list(recording.conditions), "traces": list(recording.traces), "spikes": list(recording.spikes)}
     attrs = {"bioneuro_format": FORMAT, "contents": json.dumps(names), "provenance": _provenance_text(recording.provenance)}
+    _require(max(map(len, map(str, attrs.values()))) < 60_000, "names or provenance fill 60 kB, more than HDF5 takes; shorten the notes")
     try:
         data = xarray.Dataset({name: (its, values, about) for name, its, values, about in entries}, attrs=attrs)
     except ValueError as error:  # xarray compares the lengths of dimensions
@@ -152,8 +153,8 @@ def _entries(recording: Recording) -> Iterator[tuple[str, tuple[str, ...], NDArr
         _check_train(name, train, recording.n_trials)
         about = {"units": "1", "long_name": f"time step of the spikes of {name}", "size": int(train.size), "dt": float(train.dt)}
         yield f"spikes.{name}.steps", (f"{name}_spike",), train.steps, about
-        first = {"units": "1", "long_name": f"first spike of (trial, unit) of {name}, at trial*size + unit"}
-        yield f"spikes.{name}.offsets", (f"{name}_offset",), train.offsets, first
+        about = {"units": "1", "long_name": f"first spike of (trial, unit) of {name}, at trial*size + unit"}
+        yield f"spikes.{name}.offsets", (f"{name}_offset",), train.offsets, about
 
 
 def _require(holds: bool, what: str) -> None:
@@ -166,8 +167,8 @@ def _plain(name: str, values: Any, dims: tuple[str, ...], dtype: Any = None) -> 
     _require(type(values) is np.ndarray, f"{name!r} is {type(values).__name__}, not a plain NumPy array; convert it with numpy.asarray")
     _require(values.ndim == len(dims), f"{name!r} has shape {values.shape}, expected ({', '.join(dims)}); reshape it")
     expected = {np.dtype(d).newbyteorder("<") for d in ([dtype] if dtype else ["|b1", *DTYPES])}
-    known = values.dtype.newbyteorder("<") in expected
-    _require(known, f"{name!r} has type {values.dtype}, expected {', '.join(sorted(map(str, expected)))}; convert it")
+    allowed = ", ".join(sorted(map(str, expected)))
+    _require(values.dtype.newbyteorder("<") in expected, f"{name!r} has type {values.dtype}, expected {allowed}; convert it")
 
 
 def _check_train(name: str, train: Train, n_trials: int) -> None:
@@ -193,24 +194,23 @@ def _unit_attrs(name: str, says: str) -> dict[str, str]:
 
 
 def _provenance_text(provenance: Provenance) -> str:
-    plain = {f.name: getattr(provenance, f.name) for f in fields(Provenance)}
+    plain = ((f.name, getattr(provenance, f.name)) for f in fields(Provenance))
     try:
-        text = json.dumps({k: dict(v) if isinstance(v, Mapping) else v for k, v in plain.items()})
-        same = _provenance(text) == provenance
-    except (TypeError, ValueError, RecursionError) as error:
+        text = json.dumps({name: dict(value) if isinstance(value, Mapping) else value for name, value in plain})
+        _require(_provenance(text) == provenance, "it would not come back as it is")
+        return text
+    except (TypeError, ValueError, RecursionError, _Flaw) as error:
         raise _Flaw(f"provenance: {error}; give it plain texts and finite numbers") from None
-    _require(same, "provenance would not come back as it is; give it plain texts and finite numbers")
-    return text
 
 
 def _provenance(text: str) -> Provenance:
     said = json.loads(text)
     kinds = {"circuit": str, "protocol": str, "seed": int, "engine": str, "strict": bool, "versions": dict, "shifts": dict, "notes": list}
-    _require(type(said) is dict and set(said) == set(kinds), f"provenance does not have the fields {', '.join(kinds)}; {_AGAIN}")
+    _require(type(said) is dict and set(said) == set(kinds), f"its provenance has other fields than {', '.join(kinds)}; {_AGAIN}")
     good = all(type(said[name]) is kind for name, kind in kinds.items())
     good = good and all(type(value) is str for value in (*said["versions"].values(), *said["notes"]))
     good = good and all(type(value) in (int, float) and np.isfinite(value) for value in said["shifts"].values())
-    _require(good, "provenance has a value of the wrong type; give it plain texts and finite numbers")
+    _require(good, f"its provenance has a value of the wrong type; {_AGAIN}")
     return Provenance(**{**said, "notes": tuple(said["notes"])})
 
 
@@ -219,13 +219,20 @@ def _netcdf(data: xarray.Dataset) -> bytes:
     buffer = io.BytesIO()
     with h5netcdf.File(buffer, "w") as root:
         root.dimensions = dict(data.sizes)
-        root.attrs.update({**data.attrs, "coordinates": " ".join(map(str, data.coords))})
+        _attach(root, {**data.attrs, "coordinates": " ".join(map(str, data.coords))})
         for name, variable in data.variables.items():
             boolean = variable.dtype == np.bool_
             stored = np.dtype("|i1") if boolean else variable.dtype.newbyteorder("<")
             made = root.create_variable(name, variable.dims, stored, data=variable.values.astype(stored))
-            made.attrs.update({**variable.attrs, "dtype": "bool"} if boolean else variable.attrs)
+            _attach(made, {**variable.attrs, "dtype": "bool"} if boolean else variable.attrs)
     return buffer.getvalue()
+
+
+def _attach(thing: Any, attrs: Mapping[str, Any]) -> None:
+    """Texts have a fixed length, one more than needed: HDF5 can hang on a broken text of variable length, xarray takes one byte for bytes."""
+    for name, value in attrs.items():
+        text = isinstance(value, str)
+        thing.attrs[name] = np.array(value.encode(), h5py.string_dtype("utf-8", len(value.encode()) + 1)) if text else value
 
 
 def _checked(path: str | os.PathLike[str]) -> Path:
@@ -310,8 +317,7 @@ def _read(root: Any, limit: int) -> Recording:
         provenance=_provenance(_attribute(root, "provenance", str)),
     )
     data = _dataset(recording)
-    extra = set(root) - set(data.variables) - set(data.dims)
-    _require(not extra, f"unexpected objects: {', '.join(sorted(extra))[:200]}; {_AGAIN}")
+    _require(set(root) <= {*data.variables, *data.dims}, f"it has unexpected objects besides {', '.join(map(str, data.variables))}; {_AGAIN}")
     for name, variable in data.variables.items():
         si = variable.attrs["units"]
         _require(_attribute(root[name], "units", str) == si, f"{name!r} is not in SI units, {si!r}; {_AGAIN}")
@@ -320,9 +326,8 @@ def _read(root: Any, limit: int) -> Recording:
 
 def _arrays(root: Any, names: set[str], limit: int) -> dict[str, NDArray[Any]]:
     """The variables called `names`, after a look at every object: no links, nothing but plain numbers, no more than the file holds."""
-    found = set(root)
-    _require(names <= found, f"{', '.join(sorted(names - found))} is missing; {_AGAIN}")
-    for name in found:
+    _require(names <= set(root), f"{', '.join(sorted(names - set(root)))} is missing; {_AGAIN}")
+    for name in root:
         _require(isinstance(root.get(name, getlink=True), h5py.HardLink), f"{name!r} is a link, which is not followed; {_AGAIN}")
         _require(root.get(name, getclass=True) is h5py.Dataset, f"{name!r} is not a variable; {_AGAIN}")
     variables = {name: root[name] for name in names}
@@ -333,17 +338,16 @@ def _arrays(root: Any, names: set[str], limit: int) -> dict[str, NDArray[Any]]:
     _require(sum(data.nbytes for data in variables.values()) <= limit, f"it says to hold more than its {limit} bytes; {_AGAIN}")
     arrays = {name: np.asarray(data[()], data.dtype.newbyteorder("=")) for name, data in variables.items()}
     for name in (n for n in names if "dtype" in variables[n].attrs):
-        said, values = _attribute(variables[name], "dtype", str), arrays[name]
-        arrays[name] = values.astype(np.bool_)
-        _require(said == "bool" and np.array_equal(values, arrays[name]), f"{name!r} says to be {said}, and is not; {_AGAIN}")
+        values, arrays[name] = arrays[name], arrays[name].astype(np.bool_)
+        boolean = _attribute(variables[name], "dtype", str) == "bool" and np.array_equal(values, arrays[name])
+        _require(boolean, f"{name!r} says to be boolean and is not; {_AGAIN}")
     return arrays
 
 
 def _attribute(thing: Any, name: str, kind: type) -> Any:
-    """One text or number. Anything else is not even read: a list of texts can be far longer than the file."""
     said = thing.attrs.get_id(name) if name in thing.attrs else None
-    _require(said is not None and said.shape in ((), (1,)), f"{thing.name}: the attribute {name!r} is missing or not single; {_AGAIN}")
-    value = thing.attrs[name]
-    value = value.item() if isinstance(value, np.ndarray | np.generic) else value
-    _require(type(value) is kind, f"{thing.name}: the attribute {name!r} is not {kind.__name__}; {_AGAIN}")
+    plain = said is not None and said.shape in ((), (1,)) and said.dtype.kind in "Sif"  # others are not even read
+    value = np.asarray(thing.attrs[name]).item() if plain else None
+    value = value.decode() if isinstance(value, bytes) else value
+    _require(type(value) is kind, f"{thing.name}: the attribute {name!r} is missing or not one {kind.__name__}; {_AGAIN}")
     return value

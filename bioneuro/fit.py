@@ -132,7 +132,7 @@ def fit(
                  disable=not (sys.stderr.isatty() if progress is None else progress))  # fmt: skip
     try:
         for stage in _list(stages):
-            state.restore()
+            state.go_back()
             stopped = _descend(student, tasks, stage, state, seed, shown)
             if stopped is Stopped.NOT_FINITE:
                 break
@@ -142,7 +142,7 @@ def fit(
         shown.close()
     if not state.losses:
         raise FitError("fit: the loss at the start is not finite, or no step was made; check the starting values and bounds")
-    state.restore()
+    state.go_back()
     return Fit(
         circuit=student.circuit,
         twin=student,
@@ -164,9 +164,9 @@ def _tasks(twin: Twin, protocol: Any, loss: Any) -> list[tuple[Protocol, Loss, b
         raise FitError(f"fit: {len(protocols)} protocols and {len(losses)} losses; give one loss per protocol")
     noisy = any("xi" in model.equations for model in twin.start.models.values())
     tasks = []
-    for p, l in zip(protocols, losses, strict=True):
+    for p, error in zip(protocols, losses, strict=True):
         moments = noisy and isinstance(p.stepping, Events)
-        tasks.append((once(p) if moments else p, l, moments))
+        tasks.append((once(p) if moments else p, error, moments))
     return tasks
 
 
@@ -192,7 +192,7 @@ class _Best:
         if loss < self.low:
             self.low, self.point = loss, {k: v.detach().clone() for k, v in self.student.raw.items()}
 
-    def restore(self) -> None:
+    def go_back(self) -> None:
         with torch.no_grad():
             for key, value in self.point.items():
                 self.student.raw[key].copy_(value)
@@ -207,7 +207,7 @@ def _descend(
     def closure() -> Any:
         optimiser.zero_grad()
         loss = _total(student, tasks, seed)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         state_loss.append(float(loss.detach()))
         return loss
 
@@ -216,7 +216,7 @@ def _descend(
         before = {k: v.detach().clone() for k, v in student.raw.items()}
         optimiser.step(closure)
         if not np.isfinite(state_loss[0]) or any(not torch.isfinite(v).all() for v in student.raw.values()):
-            state.restore()
+            state.go_back()
             return Stopped.NOT_FINITE
         after = {k: v.detach().clone() for k, v in student.raw.items()}
         _put(student, before)

@@ -9,11 +9,11 @@ The lengths of the pieces are expressions of the parameters, not precomputed num
 
 import ast
 import itertools
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import sympy as sp
+from sympy.printing.str import StrPrinter
 
 from bioneuro import text
 
@@ -66,8 +66,7 @@ def flow(
     Raises:
         FlowError: naming the variable and the term that has no exact solution.
     """
-    thresholds: list[Threshold] = []
-    rates = {}
+    thresholds, rates = list[Threshold](), dict[str, Rate]()
     for name, right in differential.items():
         try:
             rates[name] = _rate(place, name, right, set(differential), set(noise), thresholds)
@@ -81,6 +80,11 @@ def flow(
     for t in thresholds:
         if t.variable not in decaying:
             raise FlowError(f"{place}: the threshold on {t.variable!r} needs d{t.variable}/dt = -{t.variable}/tau; use stepping=clock(...)")
+        if not _positive(decaying[t.variable]) or not _positive(t.level):
+            raise FlowError(
+                f"{place}: the threshold {t.level} on {t.variable!r}, which decays at the rate {decaying[t.variable]}: both must be positive "
+                "for positive parameters; rewrite them so, or use stepping=clock(...)"
+            )
     for a, b in itertools.combinations(rates, 2):
         if shared := set(rates[a].noises) & set(rates[b].noises):
             raise FlowError(f"{place}: {a!r} and {b!r} share the noise {sorted(shared)}; give each its own, such as xi_{a} and xi_{b}")
@@ -88,6 +92,11 @@ def flow(
     out.lines.append(f"_h = {length}")
     _write(out, rates, noise)
     return out.whole(varying)
+
+
+def _positive(expression: sp.Expr) -> bool:
+    """Whether an expression is positive wherever its symbols are."""
+    return bool(expression.subs({s: sp.Symbol(str(s), positive=True) for s in expression.free_symbols}).is_positive)
 
 
 def _flags(rate: Rate) -> set[sp.Symbol]:
@@ -254,7 +263,7 @@ def _piece(out: _Text, piece: int, before: int, rates: Mapping[str, Rate], sourc
     else:
         known = {t.flag: sp.Symbol(f"_above_{k}_{piece}", real=True) for k, t in enumerate(out.thresholds, 1)}
     here = {n: _substituted(r, known) for n, r in rates.items()}
-    if all(r.growth == 0 and r.forcing == 0 and not r.forced and r.power == 0 for r in here.values()):
+    if piece == count + 1 and all(r.growth == 0 and r.forcing == 0 and not r.forced and r.power == 0 for r in here.values()):
         return before
     begin, end, length = f"_end_{piece - 1}", f"_end_{piece}" if piece <= count else "_h", f"_length_{piece}"
     out.lines.append(f"{length} = {end} - {begin}" if piece > 1 else f"{length} = {end}")
@@ -324,6 +333,18 @@ def _finish(out: _Text, name: str, rate: Rate, piece: int, noise: Mapping[str, s
         out.lines.append(f"{name} = {mean} + sqrt({variance})*{noise[rate.noises[0]]}")
 
 
+class _Printer(StrPrinter):
+    """Brian2's abstract code: every digit of a number, and no name that only sympy knows."""
+
+    def _print_Float(self, expr: sp.Float) -> str:
+        return repr(float(expr))
+
+    def _print_Exp1(self, expr: sp.Expr) -> str:
+        return "exp(1)"
+
+    def _print_Abs(self, expr: sp.Expr) -> str:
+        return f"abs({self._print(expr.args[0])})"
+
+
 def _str(expression: sp.Expr) -> str:
-    """Brian2's abstract code for an expression."""
-    return re.sub(r"\bAbs\(", "abs(", sp.sstr(expression, full_prec=True))
+    return str(_Printer().doprint(expression))

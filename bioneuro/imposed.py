@@ -16,6 +16,15 @@ class ProtocolError(ValueError):
     """A protocol is not well formed, or does not fit its circuit."""
 
 
+def _seconds(value: Any, place: str) -> float:
+    """A time in seconds: a plain finite number is one already."""
+    if isinstance(value, int | float | np.number) and not isinstance(value, bool) and not hasattr(value, "dim"):
+        if not np.isfinite(value):
+            raise ProtocolError(f"{place}: {value} is not finite; give a time in seconds, or one with its unit such as '0.1 ms'")
+        return float(value)
+    return float(units.in_unit(value, "second", place))
+
+
 @dataclass(frozen=True)
 class Clock:
     """Step at a fixed `dt` (s). Spikes and delays off the grid are moved to it, and refused if moved by more than `tolerance` (s).
@@ -25,6 +34,14 @@ class Clock:
 
     dt: float
     tolerance: float
+
+    def __post_init__(self) -> None:
+        for name in ("dt", "tolerance"):
+            object.__setattr__(self, name, _seconds(getattr(self, name), f"clock: {name}"))
+        if self.dt <= 0 or self.tolerance < 0:
+            raise ProtocolError(
+                f"clock: dt {self.dt} s and tolerance {self.tolerance} s must be positive; choose for example dt='0.1 ms'"
+            )
 
     def __str__(self) -> str:
         return f"clock, dt {self.dt * 1e3:g} ms"
@@ -36,9 +53,7 @@ def clock(dt: Any = "0.1 ms", *, tolerance: Any = None) -> Clock:
     Raises `UnitError` if `dt` is no time, `ProtocolError` if it is not positive.
     """
     step = float(units.in_unit(dt, "second", "clock: dt"))
-    allowed = 0.1 * step if tolerance is None else float(units.in_unit(tolerance, "second", "clock: tolerance"))
-    if step <= 0 or allowed < 0:
-        raise ProtocolError(f"clock: dt {step} s and tolerance {allowed} s must be positive; choose for example dt='0.1 ms'")
+    allowed = 0.1 * abs(step) if tolerance is None else float(units.in_unit(tolerance, "second", "clock: tolerance"))
     return Clock(dt=step, tolerance=allowed)
 
 
@@ -47,6 +62,11 @@ class Events:
     """Step from one event (spike arrival or reading time) to the next, exactly. `grid` (s) adds regular points; 0 adds none."""
 
     grid: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "grid", _seconds(self.grid, "events: grid"))
+        if self.grid < 0:
+            raise ProtocolError(f"events: grid {self.grid} s is negative; give a distance in time, or 0 for no grid")
 
     def __str__(self) -> str:
         return "events" if not self.grid else f"events, grid {self.grid:g} s"
@@ -65,6 +85,15 @@ class Coordinate:
         return np.asarray(self.values / units.unit(self.unit).scale)
 
 
+def integers(values: Any, place: str) -> NDArray[np.int64]:
+    """A read-only array of whole numbers; others would be cut without a word."""
+    array = np.asarray(values)
+    whole = frozen(np.where(np.isfinite(array), array, 0), np.int64) if array.dtype.kind in "iuf" else frozen([], np.int64)
+    if whole.shape != array.shape or np.any(whole != array):
+        raise ProtocolError(f"{place}: {values!r:.60} are not whole numbers; give indices from 0")
+    return whole
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Spikes:
     """Imposed spikes: spike k is fired in stimulus `stimulus[k]` by unit `unit[k]` at `time[k]` seconds."""
@@ -74,8 +103,9 @@ class Spikes:
     time: Floats
 
     def __post_init__(self) -> None:
-        for name, dtype in (("stimulus", np.int64), ("unit", np.int64), ("time", np.float64)):
-            object.__setattr__(self, name, frozen(getattr(self, name), dtype))
+        for name in ("stimulus", "unit"):
+            object.__setattr__(self, name, integers(getattr(self, name), f"spikes: {name}"))
+        object.__setattr__(self, "time", frozen(self.time))
         if not (self.stimulus.shape == self.unit.shape == self.time.shape) or self.time.ndim != 1:
             raise ProtocolError("spikes: stimulus, unit and time are three arrays of one length")
         if self.time.size and (not np.all(np.isfinite(self.time)) or self.time.min() < 0):
@@ -101,7 +131,13 @@ class Poisson:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rate", frozen(self.rate))
-        if np.any(self.rate < 0) or np.any(self.rate * self.grid > 0.5):
+        if not np.all(np.isfinite([self.start, self.stop, self.grid])) or self.grid <= 0 or not 0 <= self.start < self.stop:
+            raise ProtocolError(
+                f"poisson: from {self.start} s to {self.stop} s on a grid of {self.grid} s; give 0 <= start < stop and a positive grid"
+            )
+        if round(self.stop / self.grid) <= round(self.start / self.grid):
+            raise ProtocolError(f"poisson: no bin of {self.grid} s lies between {self.start} and {self.stop} s; make the grid finer")
+        if not np.all(np.isfinite(self.rate)) or np.any(self.rate < 0) or np.any(self.rate * self.grid > 0.5):
             raise ProtocolError(
                 f"poisson: rates must lie between 0 and {0.5 / self.grid:g} Hz (half a spike per bin of {self.grid} s); "
                 "lower the rate or make the grid finer"
@@ -119,7 +155,11 @@ class Current:
     def __post_init__(self) -> None:
         object.__setattr__(self, "start", frozen(self.start))
         object.__setattr__(self, "value", frozen(self.value))
-        if self.start.ndim != 1 or self.value.ndim != 2 or self.value.shape[0] != self.start.size or self.start[0] != 0:
+        units.unit(self.unit)
+        fits = self.start.ndim == 1 and self.start.size and self.value.ndim == 2 and self.value.shape[0] == self.start.size
+        if not fits or self.start[0] != 0:
             raise ProtocolError("current: breakpoints start at 0 s, with one row of values (one per trial) each")
-        if np.any(np.diff(self.start) <= 0):
-            raise ProtocolError("current: breakpoints must increase in time")
+        if not np.all(np.isfinite(self.start)) or np.any(np.diff(self.start) <= 0):
+            raise ProtocolError(f"current: breakpoints {self.start} s are not finite and increasing in time; sort them")
+        if not np.all(np.isfinite(self.value)):
+            raise ProtocolError("current: a value is not finite; give finite numbers")

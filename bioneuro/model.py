@@ -136,8 +136,12 @@ class Circuit:
                     f"projection {projection.name!r}: {name!r} asks for {local!r} of population {end.name!r}, which has {able}."
                     + did_you_mean(local, able)
                 )
-            if local in end.neuron.parameters and any(name in text.check_statements(p.code, name).assigned for p in projection.synapse.pathways):
-                raise ModelError(f"projection {projection.name!r}: {name!r} is a parameter of {end.name!r}, which stays as it is during a run")
+            written = any(name in text.check_statements(p.code, name).assigned for p in projection.synapse.pathways)
+            if written and local in end.neuron.parameters:
+                raise ModelError(
+                    f"projection {projection.name!r}: {local!r} is a parameter of {end.name!r}, which stays as it is during a run; "
+                    f"states that can be changed: {sorted(end.neuron.states)}"
+                )
             ends[name] = known[local]
         check_dynamics(projection.synapse, projection.name, ends)
 

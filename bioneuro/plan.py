@@ -11,15 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bioneuro.model import Circuit, Projection
-from bioneuro.protocol import Clock, Current, Events, Protocol, ProtocolError
+from bioneuro import units
+from bioneuro.model import Circuit, Projection, did_you_mean
+from bioneuro.protocol import Clock, Events, Protocol, ProtocolError
 from bioneuro.recording import Provenance, Recording, train
-from bioneuro.timing import Imposed, Timing, by_events, drawn_spikes, on_clock, population_size
+from bioneuro.timing import Imposed, Timing, by_events, drawn_spikes, on_clock, population_size, to_grid
 
 __all__ = ["Flat", "Imposed", "Plan", "Wiring", "plan", "recording"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Flat:
@@ -108,8 +110,8 @@ def plan(circuit: Circuit, protocol: Protocol, *, seed: int) -> Plan:
         ProtocolError: a port, setting or record is not in the circuit; spikes or delays are further off the grid than the clock
             tolerates; two spikes of one unit fall on one instant or into one bin.
     """
-    if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
-        raise ProtocolError(f"seed: {seed!r} is not an integer from 0 to 2**63 - 1")
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
+        raise ProtocolError(f"seed: {seed!r:.60} is not an integer from 0 to 2**63 - 1; give one, such as seed=1")
     _check_fit(circuit, protocol)
     values = _values(circuit, protocol)
     drawn = {p: drawn_spikes(s, p, population_size(circuit, p), seed) for p, s in protocol.spikes.items()}
@@ -128,7 +130,7 @@ def plan(circuit: Circuit, protocol: Protocol, *, seed: int) -> Plan:
         flat=flat,
         wiring={p.name: _wire(circuit, p, stimulus) for p in circuit.projections},
         values=values,
-        currents=_currents(protocol, flat, timing),
+        currents=_currents(protocol, flat, timing, shifts),
         record=_record(circuit, protocol),
         shifts=shifts,
         timing=timing,
@@ -140,15 +142,26 @@ def _check_fit(circuit: Circuit, protocol: Protocol) -> None:
     neurons = {p.name: p.neuron for p in circuit.populations if p.neuron is not None}
     for port in protocol.spikes:
         if port not in ports:
-            raise ProtocolError(f"protocol {protocol.name!r} imposes spikes on {port!r}; ports of circuit {circuit.name!r}: {sorted(ports)}")
+            hint = did_you_mean(port, ports)
+            raise ProtocolError(f"protocol {protocol.name!r} imposes spikes on {port!r}; ports of {circuit.name!r}: {sorted(ports)}.{hint}")
     for port in sorted(ports - set(protocol.spikes)):
         raise ProtocolError(f"protocol {protocol.name!r} gives no spikes for port {port!r} of circuit {circuit.name!r}; add them to `spikes`")
-    for name in protocol.currents:
+    for name, current in protocol.currents.items():
         if name not in neurons or not neurons[name].input:
             able = sorted(n for n, neuron in neurons.items() if neuron.input)
             raise ProtocolError(f"protocol {protocol.name!r} injects current into {name!r}; populations with an input: {able}")
+        expected = neurons[name].states[neurons[name].input]
+        if units.unit(current.unit).dimensions != units.unit(expected).dimensions:
+            raise units.UnitError(f"current into {name!r}: it is in {current.unit!r}, but its input is in {expected!r}; give one in that unit")
     for path in (*protocol.settings, *protocol.record):
         circuit.resolve(path)
+    for path, given in protocol.dimensions.items():
+        expected, wanted = _unit_of(circuit, circuit.resolve(path))
+        if given != wanted:
+            raise units.UnitError(
+                f"setting {path}: expected values in {expected!r} ({units.describe(wanted)}) but got {units.describe(given)}; "
+                f"write for example 1*{expected}"
+            )
     if neurons and isinstance(protocol.stepping, Events):
         raise ProtocolError(
             f"circuit {circuit.name!r} has neurons ({', '.join(sorted(neurons))}) that decide when to spike: "
@@ -166,16 +179,22 @@ def _values(circuit: Circuit, protocol: Protocol) -> dict[str, Floats]:
             path = f"{owner}.{name}"
             if path in protocol.settings:
                 value = np.repeat(protocol.settings[path], size)
-                if name in model.parameters:
-                    _check_bounds(model.parameters[name], value, path)
+                parameter = model.parameters.get(name, model.initial.get(name))
+                if parameter is not None:
+                    parameter.check_bounds(value, f"setting {path}")
             elif value.ndim:
                 value = np.tile(value, n)
             values[path] = np.asarray(value)
     return values
 
 
-def _check_bounds(parameter: Any, value: Floats, path: str) -> None:
-    parameter.with_value(type(parameter)(value=value, unit=parameter.unit), f"setting {path}")
+def _unit_of(circuit: Circuit, path: str) -> tuple[str, units.Dimensions]:
+    owner, _, name = path.partition(".")
+    model = circuit.models[owner]
+    if name in model.parameters:
+        return model.parameters[name].unit, units.unit(model.parameters[name].unit).dimensions
+    written = model.states[name]
+    return written, units.DIMENSIONLESS if written in ("boolean", "integer") else units.unit(written).dimensions
 
 
 def _elements(circuit: Circuit, name: str) -> int:
@@ -202,17 +221,16 @@ def _wire(circuit: Circuit, projection: Projection, stimulus: Ints) -> Wiring:
     return Wiring(pre=ends[0], post=ends[1])
 
 
-def _currents(protocol: Protocol, flat: Mapping[str, Flat], timing: Timing) -> dict[str, tuple[Ints, Floats]]:
+def _currents(
+    protocol: Protocol, flat: Mapping[str, Flat], timing: Timing, shifts: dict[str, float]
+) -> dict[str, tuple[Ints, Floats]]:
     tables = {}
     for name, current in protocol.currents.items():
         waveforms, which = np.unique(current.value, axis=1, return_inverse=True)
-        tables[name] = (which.ravel()[flat[name].trial], _sampled(current, waveforms, timing.dt or 1.0, timing.n_steps))
+        starts = to_grid(current.start, protocol.stepping, f"current into {name}", shifts)  # type: ignore[arg-type]
+        table = waveforms[np.searchsorted(starts, np.arange(timing.n_steps), side="right") - 1]
+        tables[name] = (which.ravel()[flat[name].trial], table)
     return tables
-
-
-def _sampled(current: Current, waveforms: Floats, dt: float, n_steps: int) -> Floats:
-    starts = np.rint(current.start / dt).astype(np.int64)
-    return waveforms[np.searchsorted(starts, np.arange(n_steps), side="right") - 1]
 
 
 def _record(circuit: Circuit, protocol: Protocol) -> tuple[str, ...]:
@@ -220,7 +238,7 @@ def _record(circuit: Circuit, protocol: Protocol) -> tuple[str, ...]:
         states = {f"{owner}.{name}" for owner, model in circuit.models.items() for name in model.states}
         for path in protocol.record:
             if path not in states:
-                raise ProtocolError(f"record: {path!r} is a parameter; states: {sorted(states)}")
+                raise ProtocolError(f"record: {path!r} is a parameter, which stays as it is during a run; states: {sorted(states)}")
         return protocol.record
     driven = {f"{p.name}.{p.neuron.input}" for p in circuit.populations if p.neuron and p.name in protocol.currents}
     every = (f"{owner}.{name}" for owner, model in circuit.models.items() for name in model.states)
@@ -255,7 +273,7 @@ def recording(
     trains = {
         p: train(step, index, n_trials=plan.n_trials, size=population_size(plan.circuit, p), dt=dt) for p, (step, index) in spikes.items()
     }
-    states = {f"{o}.{n}": u for o, m in plan.circuit.models.items() for n, u in m.states.items()}
+    states = {f"{o}.{n}": u for o, m in plan.circuit.models.items() for n, u in m.states.items() if u not in ("boolean", "integer")}
     return Recording(
         traces=shaped,
         times=plan.timing.times,

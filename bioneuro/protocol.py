@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioneuro import text, units
-from bioneuro.imposed import Clock, Coordinate, Current, Events, Floats, Poisson, ProtocolError, Spikes, clock
+from bioneuro.imposed import Clock, Coordinate, Current, Events, Floats, Poisson, ProtocolError, Spikes, clock, integers
 from bioneuro.records import digest, frozen
 
 __all__ = [
@@ -36,6 +36,7 @@ class Protocol:
         spikes: population -> `Spikes` or `Poisson`.
         currents: population -> `Current`.
         record: placed state names to read; empty means every state variable.
+        dimensions: placed name -> dimensions of its settings, where they were given with units; a plan refuses others.
     """
 
     name: str
@@ -47,15 +48,24 @@ class Protocol:
     spikes: Mapping[str, Spikes | Poisson] = field(default_factory=dict)
     currents: Mapping[str, Current] = field(default_factory=dict)
     record: tuple[str, ...] = ()
+    dimensions: Mapping[str, units.Dimensions] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         text.check_name(self.name, "protocol.name")
+        record: Any = self.record
+        if isinstance(record, str):
+            raise ProtocolError(f"protocol {self.name!r}: record is the text {record!r}; give a tuple of placed names, ({record!r},)")
+        if not isinstance(self.stepping, Clock | Events):
+            raise ProtocolError(f"protocol {self.name!r}: stepping {self.stepping!r:.60} is unknown; allowed: clock('0.1 ms'), Events()")
         object.__setattr__(self, "reads", frozen(self.reads))
-        object.__setattr__(self, "stimulus", frozen(self.stimulus, np.int64))
-        object.__setattr__(self, "record", tuple(self.record))
+        object.__setattr__(self, "stimulus", integers(self.stimulus, f"protocol {self.name!r}: stimulus"))
+        object.__setattr__(self, "record", tuple(dict.fromkeys(self.record)))
+        settings = {path: units.si(value, f"protocol {self.name!r}: setting {path}") for path, value in self.settings.items()}
+        known = {path: dims for path, (_, dims) in settings.items() if dims != units.DIMENSIONLESS}
+        object.__setattr__(self, "dimensions", MappingProxyType({**known, **self.dimensions}))
+        object.__setattr__(self, "settings", MappingProxyType({path: frozen(value) for path, (value, _) in settings.items()}))
         for name in ("trials", "spikes", "currents"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
-        object.__setattr__(self, "settings", MappingProxyType({k: frozen(v) for k, v in self.settings.items()}))
         if self.reads.ndim != 2 or self.reads.size == 0 or self.stimulus.size == 0:
             raise ProtocolError(f"protocol {self.name!r} is empty: it has no trial or no reading time; give at least one of each")
         if not np.all(np.isfinite(self.reads)) or self.reads.min() < 0 or np.any(np.diff(self.reads, axis=1) < 0):
@@ -67,6 +77,11 @@ class Protocol:
                 raise ProtocolError(f"protocol {self.name!r}: {what!r} has shape {values.shape}, expected ({self.n_trials},): one per trial")
             if not np.all(np.isfinite(values)):
                 raise ProtocolError(f"protocol {self.name!r}: {what!r} holds a value that is not finite")
+        for name, current in self.currents.items():
+            if current.value.shape[1] != self.n_trials:
+                raise ProtocolError(
+                    f"protocol {self.name!r}: the current into {name!r} has {current.value.shape[1]} columns, expected {self.n_trials}: one per trial"
+                )
         for port, spikes in self.spikes.items():
             if isinstance(spikes, Spikes) and spikes.time.size and not 0 <= spikes.stimulus.min() <= spikes.stimulus.max() < self.n_stimuli:
                 raise ProtocolError(f"protocol {self.name!r}: spikes of {port!r} name a stimulus outside 0..{self.n_stimuli - 1}")
@@ -95,12 +110,12 @@ def _product(axes: Mapping[str, tuple[Floats, str]], initial: Mapping[str, Any],
 
     Returns coordinates, settings, and for each trial the number of its combination of axes.
     """
-    starts = {path: np.atleast_1d(units.si(v, f"initial {path}")[0]) for path, v in initial.items()}
+    given = {path: units.si(v, f"initial {path}") for path, v in initial.items()}
+    starts = {path: np.atleast_1d(values) for path, (values, _) in given.items()}
     lengths = {len(v) for v in starts.values()}
     if len(lengths) > 1:
         raise ProtocolError(f"initial: the lists have lengths {sorted(lengths)}; give one value per initial state to all of them")
-    if repetitions < 1:
-        raise ProtocolError(f"repetitions: {repetitions} is not a positive integer")
+    _check_count(repetitions, "repetitions")
     n_starts = lengths.pop() if lengths else 1
     sizes = [len(values) for values, _ in axes.values()] + [n_starts, repetitions]
     index = np.indices(sizes).reshape(len(sizes), -1)
@@ -108,7 +123,13 @@ def _product(axes: Mapping[str, tuple[Floats, str]], initial: Mapping[str, Any],
     trials["start"] = Coordinate(values=frozen(index[-2].astype(float)))
     trials["repetition"] = Coordinate(values=frozen(index[-1].astype(float)))
     combination = np.arange(index.shape[1]) // (n_starts * repetitions)
-    return trials, {path: v[index[-2]] for path, v in starts.items()}, combination
+    settings = {"settings": {path: v[index[-2]] for path, v in starts.items()}, "dimensions": {path: d for path, (_, d) in given.items()}}
+    return trials, settings, combination
+
+
+def _check_count(value: Any, place: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ProtocolError(f"{place}: {value!r} is not a positive integer; give a number of times")
 
 
 def pairing(
@@ -141,23 +162,27 @@ def pairing(
         UnitError: a unit is wrong; ProtocolError: no lag, no pair, or a rate that is not positive.
     """
     lags, rates = _times(lag, "pairing: lag"), np.atleast_1d(units.in_unit(rate, "hertz", "pairing: rate"))
-    if lags.size == 0 or rates.size == 0 or pairs < 1:
-        raise ProtocolError(f"pairing is empty: {lags.size} lags, {rates.size} rates, {pairs} pairs; give at least one of each")
+    if lags.size == 0 or rates.size == 0:
+        raise ProtocolError(f"pairing is empty: {lags.size} lags, {rates.size} rates; give at least one of each")
+    _check_count(pairs, "pairing: pairs")
     if np.any(rates <= 0):
-        raise ProtocolError(f"pairing: rate {rates.min():g} Hz is not positive")
+        raise ProtocolError(f"pairing: rate {rates.min():g} Hz is not positive; give pairs per second")
     trials, settings, stimulus = _product({"lag": (lags, "ms"), "rate": (rates, "Hz")}, initial or {}, repetitions)
-    first = float(units.in_unit(onset, "second", "pairing: onset")) + max(0.0, -lags.min())
+    before, after = (float(units.in_unit(x, "second", f"pairing: {name}")) for name, x in (("onset", onset), ("rest", rest)))
+    if before < 0 or after < 0:
+        raise ProtocolError(f"pairing: onset {before} s and rest {after} s cannot be negative; give the time before and after the spikes")
+    first = before + max(0.0, -lags.min())
     each_lag, each_rate = (grid.ravel() for grid in np.meshgrid(lags, rates, indexing="ij"))
     pre = first + np.arange(pairs)[None, :] / each_rate[:, None]
     post = pre + each_lag[:, None]
-    reads = np.maximum(pre, post).max(axis=1)[:, None] + float(units.in_unit(rest, "second", "pairing: rest"))
+    reads = np.maximum(pre, post).max(axis=1)[:, None] + after
     return Protocol(
         name="pairing",
         stepping=stepping or Events(),
         trials=trials,
         stimulus=stimulus,
         reads=reads,
-        settings=settings,
+        **settings,
         spikes={port: _one_unit(times) for port, times in zip(ports, (pre, post), strict=True)},
         record=record,
     )
@@ -203,7 +228,7 @@ def poisson(
         trials=trials,
         stimulus=np.arange(n),  # every trial draws its own spikes
         reads=np.tile(times, (n, 1)),
-        settings=settings,
+        **settings,
         spikes={p: Poisson(rate=trials[f"rate_{p}"].values, start=0.0, stop=stop, grid=width) for p in rate},
         record=record,
     )
@@ -227,6 +252,8 @@ def step_current(
     step = stepping or clock()
     end, begin = (float(units.in_unit(x, "second", "step_current")) for x in (duration, start))
     off = end if stop is None else float(units.in_unit(stop, "second", "step_current: stop"))
+    if not isinstance(step, Clock):
+        raise ProtocolError(f"step_current: stepping {step} is no clock; a current needs one, such as clock('0.1 ms')")
     levels = {p: units.si(v, f"step_current: {p}") for p, v in value.items()}
     sizes = {np.atleast_1d(v).size for v, _ in levels.values()}
     if len(sizes) != 1 or end <= 0 or not 0 <= begin < off <= end:
@@ -236,13 +263,15 @@ def step_current(
     on = (breaks >= begin) & (breaks < off)
     names = {p: _unit_name(dims) for p, (_, dims) in levels.items()}
     spacing = step.dt if every is None else float(units.in_unit(every, "second", "step_current: every"))
+    if not 0 < spacing <= end:
+        raise ProtocolError(f"step_current: every {spacing} s must be positive and at most the duration of {end} s")
     return Protocol(
         name="step_current",
         stepping=step,
         trials={p: Coordinate(values=frozen(np.atleast_1d(v)), unit=names[p]) for p, (v, _) in levels.items()},
-        stimulus=np.zeros(n),
-        reads=spacing * np.arange(1, round(end / spacing) + 1)[None, :],
-        currents={p: Current(start=breaks, value=np.outer(on, np.atleast_1d(v)), unit=names[p]) for p, (v, _) in levels.items()},
+        stimulus=np.zeros(n, np.int64),
+        reads=frozen(spacing * np.arange(1, round(end / spacing) + 1)[None, :]),
+        currents={p: Current(start=breaks, value=frozen(np.outer(on, np.atleast_1d(v))), unit=names[p]) for p, (v, _) in levels.items()},
         record=record,
     )
 

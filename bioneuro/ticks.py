@@ -4,6 +4,7 @@ Twelve million events pass through here before a large noisy run starts. So stim
 and the order within a block is found by one sort of integers that are a few sorted runs already.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -70,7 +71,7 @@ def _blocks(sources: Sequence[tuple[Ints, Floats]], reads: Floats) -> Iterator[_
     size = max(1, n * BLOCK // max(total, 1))
     edges = [*range(0, n, size), n]
     bounds = [np.searchsorted(which, edges) for which, _ in sources]
-    for k, (first, last) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for k, (first, last) in enumerate(itertools.pairwise(edges)):
         slices = [slice(int(b[k]), int(b[k + 1])) for b in bounds]
         which = np.concatenate([np.empty(0, np.int64), *(s[0][here] for s, here in zip(sources, slices, strict=True))]) - first
         time = np.concatenate([np.empty(0), *(s[1][here] for s, here in zip(sources, slices, strict=True))])

@@ -15,6 +15,10 @@ from bioneuro.ticks import by_tick, poisson_bins, ticks
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+MOST_STEPS = 2**31 - 2
+"""Steps of a run: the engines count them in 32 bits."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Imposed:
     """Spikes of a port in the order (step, index); index = stimulus*size + unit."""
@@ -47,7 +51,7 @@ class ClockTiming:
 
     @property
     def times(self) -> Floats:
-        return self.reads * self.dt
+        return np.asarray(self.reads * self.dt, np.float64)
 
     @property
     def lengths(self) -> None:
@@ -69,7 +73,7 @@ class ClockTiming:
 
     def empty(self) -> "ClockTiming":
         """The same without spikes."""
-        return replace(self, spikes={k: _NO_SPIKES for k in self.spikes})
+        return replace(self, spikes=dict.fromkeys(self.spikes, _NO_SPIKES))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -129,7 +133,7 @@ class EventTiming:
 
     def empty(self) -> "EventTiming":
         none = Arrivals(stimulus=np.empty(0, np.int64), index=np.empty(0, np.int64), time=np.empty(0))
-        return replace(self, arrivals={k: none for k in self.arrivals})
+        return replace(self, arrivals=dict.fromkeys(self.arrivals, none))
 
 
 _NO_SPIKES = Imposed(step=np.empty(0, np.int64), index=np.empty(0, np.int64))
@@ -164,7 +168,7 @@ def drawn_spikes(source: Spikes | Poisson, port: str, size: int, seed: int) -> D
         order = np.lexsort((element % size, bins, element // size))
         element, bins = element[order], bins[order]
     stimulus, unit = (element, np.zeros_like(element)) if size == 1 else np.divmod(element, size)
-    return Drawn(stimulus=stimulus, unit=unit, time=bins * source.grid, distinct=True)
+    return Drawn(stimulus=stimulus, unit=unit, time=np.asarray(bins * source.grid, np.float64), distinct=True)
 
 
 def _imposed(tick: Ints, index: Ints) -> Imposed:
@@ -172,7 +176,13 @@ def _imposed(tick: Ints, index: Ints) -> Imposed:
     return Imposed(step=step, index=index)
 
 
-def _to_grid(times: Floats, clock: Clock, what: str, shifts: dict[str, float]) -> Ints:
+def to_grid(times: Floats, clock: Clock, what: str, shifts: dict[str, float]) -> Ints:
+    """Times as integer steps; the largest shift is noted in `shifts`, or refused if the clock does not tolerate it."""
+    if np.any(times > MOST_STEPS * clock.dt):
+        raise ProtocolError(
+            f"{what}: {times.max():.9g} s is over {MOST_STEPS} steps of {clock.dt * 1e3:g} ms; choose a longer dt, shorter protocols, or "
+            "event stepping"
+        )
     steps = np.rint(times / clock.dt).astype(np.int64)
     if times.size:
         moved = np.abs(times - steps * clock.dt).ravel()
@@ -196,7 +206,7 @@ def _delay(synapse: Synapse, name: str, place: str) -> float:
     if value.ndim:
         raise ProtocolError(f"{place}.{name}: a delay is one number per projection; split the projection for several delays")
     if value < 0:
-        raise ProtocolError(f"{place}.{name}: a delay of {float(value)} s is negative")
+        raise ProtocolError(f"{place}.{name}: a delay of {float(value)} s is negative; give 0 or more")
     return float(value)
 
 
@@ -204,10 +214,10 @@ def on_clock(
     circuit: Circuit, protocol: Protocol, clock: Clock, drawn: Mapping[str, Drawn], shifts: dict[str, float]
 ) -> ClockTiming:
     """Everything moved to the grid, the largest shifts noted in `shifts`."""
-    reads = _to_grid(protocol.reads, clock, "reading times", shifts)[protocol.stimulus]
+    reads = to_grid(protocol.reads, clock, "reading times", shifts)[protocol.stimulus]
     spikes = {}
     for port, s in drawn.items():
-        step = _to_grid(s.time, clock, f"spikes of {port}", shifts)
+        step = to_grid(s.time, clock, f"spikes of {port}", shifts)
         index = s.stimulus * population_size(circuit, port) + s.unit
         order = np.lexsort((index, step))
         step, index = step[order], index[order]
@@ -217,7 +227,7 @@ def on_clock(
     for p in circuit.projections:
         _refuse_delay_setting(p, protocol)
         times = np.array([_delay(p.synapse, w.delay, p.name) for w in p.synapse.pathways])
-        delays[p.name] = tuple(_to_grid(times, clock, f"delays of {p.name}", shifts).tolist())
+        delays[p.name] = tuple(to_grid(times, clock, f"delays of {p.name}", shifts).tolist())
     return ClockTiming(dt=clock.dt, reads=reads, spikes=spikes, delays=delays)
 
 
@@ -289,4 +299,4 @@ def _refuse_same_instant(s: Drawn, port: str) -> None:
 
 def _grid(protocol: Protocol, reads: Floats) -> Floats:
     step = protocol.stepping.grid if isinstance(protocol.stepping, Events) else 0.0
-    return np.arange(1, int(reads.max() / step) + 1) * step if step > 0 else np.empty(0)
+    return np.asarray(np.arange(1, int(reads.max() / step) + 1) * step, np.float64) if step > 0 else np.empty(0)

@@ -171,7 +171,7 @@ def si(value: Any, place: str) -> tuple[NDArray[np.float64], Dimensions]:
             raise UnitError(f"{place}: {value!r:.60} is not a number with a unit, such as '25 ms'")
         u = unit(match[2] or "1")
         return np.asarray(float(match[1]) * u.scale), u.dimensions
-    if isinstance(value, list | tuple) and any(hasattr(item, "dim") for item in value):
+    if isinstance(value, list | tuple) and any(hasattr(item, "dim") or isinstance(item, str) for item in value):
         # NumPy would drop the units of a list of quantities without a word.
         parts = [si(item, place) for item in value]
         if len({d for _, d in parts}) > 1:

@@ -31,7 +31,11 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Divergence:
-    """The first spike that only one recording has; `margin` is the relative distance from threshold there, NaN if unknown."""
+    """The first spike that only one recording has.
+
+    Attributes:
+        margin: relative distance from threshold there; infinite if it is more than the twin notes (1e-9), NaN without a twin's notes.
+    """
 
     population: str
     trial: int
@@ -44,7 +48,8 @@ class Divergence:
         return bool(self.margin <= TIE)
 
     def __str__(self) -> str:
-        margin = "unknown: run the twin to learn it" if np.isnan(self.margin) else f"{self.margin:.1e} of its scale"
+        known = "over 1e-09 of its scale" if np.isinf(self.margin) else f"{self.margin:.1e} of its scale"
+        margin = "unknown: run the twin to learn it" if np.isnan(self.margin) else known
         return f"{self.population} trial {self.trial} unit {self.unit} step {self.step}, threshold margin {margin}"
 
 
@@ -102,6 +107,15 @@ def _check(a: Recording, b: Recording) -> None:
             raise VerifyError("verify compares NumPy recordings; call .detached() on the one from the twin")
     if a.n_trials != b.n_trials or a.times.shape != b.times.shape:
         raise VerifyError(f"verify: {a.times.shape} and {b.times.shape} trials x readings; compare recordings of one protocol")
+    if not np.allclose(a.times, b.times, rtol=1e-9, atol=1e-9):
+        raise VerifyError(f"verify: reading times differ by up to {np.abs(a.times - b.times).max():.3g} s; compare recordings of one protocol")
+    for name in set(a.spikes) & set(b.spikes):
+        one, two = a.spikes[name], b.spikes[name]
+        if one.size != two.size or one.dt != two.dt:
+            raise VerifyError(
+                f"verify: {name!r} has {one.size} units and steps of {one.dt} s in one recording, {two.size} units and {two.dt} s in the "
+                "other; compare recordings of one circuit and one clock"
+            )
     if not (set(a.traces) & set(b.traces) or set(a.spikes) & set(b.spikes)):
         raise VerifyError(f"verify: nothing in common: {sorted(a.traces)} and {sorted(b.traces)}")
 
@@ -127,16 +141,18 @@ def _first_divergences(a: Recording, b: Recording) -> tuple[NDArray[np.float64],
         size = a.spikes[name].size
         for step, element in _differing(a.spikes[name], b.spikes[name]):
             trial, unit = divmod(int(element), size)
-            if trial not in first or step < first[trial].step:
-                margin = min(_margin(r, name, int(step), int(element)) for r in (a, b))
-                first[trial] = Divergence(population=name, trial=trial, unit=unit, step=int(step), margin=margin)
-                cut[trial] = step * a.spikes[name].dt if margin <= TIE else np.inf
+            if trial in first and step > first[trial].step:
+                continue
+            margins = [_margin(r, name, int(step), int(element)) for r in (a, b) if name in r.close]
+            new = Divergence(population=name, trial=trial, unit=unit, step=int(step), margin=min(margins, default=np.nan))
+            # What diverges in the step of a tie does not follow from it.
+            if trial not in first or step < first[trial].step or (first[trial].tie and not new.tie):
+                first[trial] = new
+                cut[trial] = step * a.spikes[name].dt if new.tie else np.inf
     return cut, list(first.values())
 
 
 def _margin(recording: Recording, name: str, step: int, element: int) -> float:
-    if name not in recording.close:
-        return np.inf
     steps, elements, margins = recording.close[name]
     hit = (steps == step) & (elements == element)
     return float(margins[hit][0]) if hit.any() else np.inf
@@ -153,7 +169,7 @@ def _spike_row(name: str, a: Recording, b: Recording, cut: NDArray[np.float64]) 
 def _trace_row(path: str, a: Recording, b: Recording, cut: NDArray[np.float64], tolerance: float) -> Row:
     one, two = np.asarray(a[path], float), np.asarray(b[path], float)
     if one.shape != two.shape:
-        raise VerifyError(f"verify: {path} has shapes {one.shape} and {two.shape}")
+        raise VerifyError(f"verify: {path} has shapes {one.shape} and {two.shape}; compare recordings of one circuit")
     scale = float(np.abs(two).max(initial=0.0)) or 1.0
     valid = (a.times < cut[:, None])[:, :, None]
     difference = np.where(valid, np.abs(one - two), 0.0) / scale

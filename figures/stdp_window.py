@@ -16,11 +16,10 @@ from bioneuro.theory import graupner2012 as averaged
 from bioneuro.theory import pair
 
 STEM = Path(__file__).stem
-FINE = np.arange(-99.75, 100.5, 0.5) / 1000  # s; meets no lag at which spikes coincide, where pair STDP jumps
+FINE = np.arange(-200, 201) / 2000  # s
+BETWEEN = FINE + 0.25e-3  # s; meets no lag at which spikes of several pairs coincide, where pair STDP jumps
 PAIRS = 60
-SCHEMES = dict(
-    zip(song2000.SCHEMES, (pair.all_to_all, pair.nearest_symmetric, pair.nearest_pre_centred, pair.nearest_reduced), strict=True)
-)
+SCHEMES = dict(zip(song2000.SCHEMES, (pair.all_to_all, pair.nearest_symmetric, pair.nearest_pre_centred, pair.nearest_reduced), strict=True))
 RATES = {1: plot.GREEN, 20: plot.PURPLE}  # Hz
 UNBOUNDED = {"stdp.w": 0, "stdp.w_min": -100, "stdp.w_max": 100}
 PUBLISHED = {"DP": published.DP, "D": published.D}
@@ -45,19 +44,20 @@ def pairs(ax: Axes, scheme: str, circuit: Circuit, seen: dict[int, Recording]) -
     numbers = {k: v for k, v in values(circuit, "stdp").items() if k not in ("w_min", "w_max")}
     plot.reference(ax, x=0, y=0)
     if scheme != "all to all":
-        every = pair.window(FINE, 20, PAIRS, **numbers)
-        plot.theory(ax, FINE, every, colour=plot.GREY, linestyle=":", label="all to all, 20 Hz")
+        every = pair.window(BETWEEN, 20, PAIRS, **numbers)
+        plot.theory(ax, BETWEEN, every, colour=plot.GREY, linestyle=":", label="all to all, 20 Hz")
     for rate, colour in RATES.items():
-        plot.theory(ax, FINE, pair.window(FINE, rate, PAIRS, scheme=SCHEMES[scheme], **numbers), colour=colour)
+        plot.theory(ax, BETWEEN, pair.window(BETWEEN, rate, PAIRS, scheme=SCHEMES[scheme], **numbers), colour=colour)
         plot.curve(ax, measure.change(seen[rate], before=0), colour=colour, label=f"pair STDP, {rate} Hz")
 
 
-def read(folder: Path, name: str, circuit: Circuit) -> Recording:
+def read(used: dict[str, Recording], folder: Path, name: str, circuit: Circuit) -> Recording:
     """A recording of `circuit`; refuses one of another circuit, of which the lines drawn here would not be the theory."""
-    seen = load(folder / f"{name.replace(chr(39), ' prime').replace(' ', '_')}.nc")
-    if seen.provenance.circuit != circuit.digest:
-        raise SystemExit(f"{folder}/{name} was recorded with other values; run protocols/{STEM}.py again, or give the same --set and --out")
-    return seen
+    stem = name.replace("'", " prime").replace(" ", "_")
+    used[stem] = load(folder / f"{stem}.nc")
+    if used[stem].provenance.circuit != circuit.digest:
+        raise SystemExit(f"{folder}/{stem}.nc is of other values; run protocols/{STEM}.py again, or give its --set and --out here too")
+    return used[stem]
 
 
 def main(options: Options) -> Path:
@@ -69,15 +69,12 @@ def main(options: Options) -> Path:
         letters = iter("abcdefghijklmnopqrstuvwxyz")
         for ax, name in zip(axes.flat, graupner2012.SETS, strict=False):
             circuit = apply(options, graupner2012.pair(name))
-            used[name] = read(folder, name, circuit)
-            calcium(ax, name, circuit, used[name])
+            calcium(ax, name, circuit, read(used, folder, name, circuit))
             plot.title(ax, next(letters), name.replace("S3", "Table S3,"))
             ax.set_ylim(0.55, 1.4)
         for ax, scheme in zip(axes[3], SCHEMES, strict=True):
             circuit = apply(options, song2000.pair(scheme).with_values(UNBOUNDED))
-            seen = {rate: read(folder, f"{scheme} {rate} Hz", circuit) for rate in RATES}
-            used |= {f"{scheme} {rate} Hz": recording for rate, recording in seen.items()}
-            pairs(ax, scheme, circuit, seen)
+            pairs(ax, scheme, circuit, {rate: read(used, folder, f"{scheme} {rate} Hz", circuit) for rate in RATES})
             plot.title(ax, next(letters), scheme)
         for ax in axes[3]:
             ax.set_xlabel("lag, post \u2212 pre (ms)")
@@ -85,7 +82,7 @@ def main(options: Options) -> Path:
             row[0].set_ylabel(label)
         plot.key(axes[2, 3], axes[0, 0], axes[3, 1])
         if options.quick:
-            figure.suptitle("quick version: few repetitions, for a look only", color=plot.VERMILION)
+            figure.suptitle("quick version: few repetitions, for a look only")
         written = plot.save(figure, Path(__file__).with_suffix("") if full else folder, digest=plot.digest(used))
     print(*written)
     return written[0]

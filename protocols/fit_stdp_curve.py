@@ -1,12 +1,11 @@
 """Parameters of the calcium-based rule, found again from an STDP window.
 
 Graupner & Brunel 2012, PNAS 109:3991, doi 10.1073/pnas.1109359109. Brian2 records the window of set DP (Fig. 2) by Monte Carlo. The
-twin starts from other rates, another potentiation threshold and another calcium time constant, drawn from the seed, and learns them from
-the recorded points through the mean and variance of rho. Some starts end in a local minimum, calcium too short-lived to see the lag; then
-the next start is tried. Brian2 replays the fitted circuit, draw for draw.
+twin starts from other rates, another potentiation threshold and calcium time constant, drawn from the seed, and learns them from the points
+through the mean and variance of rho. Where that ends in a local minimum, the next start is tried. Brian2 replays the fit, draw for draw.
 
-Writes results/fit_stdp_curve/*.nc: `target` (Monte Carlo), mean and variance of rho for the `planted`, `start` and `fitted` circuit, and
-`steps`: a trial per step of the fits, its coordinates the values tried, its trace the loss, its notes how fit and replay ended.
+Writes results/fit_stdp_curve/*.nc: `target` (Monte Carlo); mean and variance of rho for the `planted`, `start` and `fitted` circuit;
+`steps`: a trial per step of the fits, its coordinates the values tried, its trace the loss, its notes how the replay ended.
 """
 
 from collections.abc import Iterator
@@ -22,12 +21,10 @@ from bioneuro.fit import Fit, curve_error, lbfgs
 from bioneuro.protocol import Coordinate, once
 from bioneuro.script import Options, apply, options
 
-LAGS = np.linspace(-100, 100, 41) * ms
-REPETITIONS, QUICK = 1000, 100
-TARGETS, QUICK_TARGETS = ("cpp", "cython", "numpy"), ("cpp", "numpy")
+LAGS, REPETITIONS, QUICK = np.linspace(-100, 100, 41) * ms, 1000, 100
+TARGETS, QUICK_TARGETS = ("cpp", "cython", "numpy"), ("cpp", "numpy")  # of the replay
 SPREAD = {"calcium.gamma_p": 0.5, "calcium.gamma_d": 0.5, "calcium.tau_Ca": 0.4}  # a start is exp(+-spread) times the planted value
-THETA_P = (1.1, 1.8)  # where theta_p starts
-FREE = (*SPREAD, "calcium.theta_p")
+THETA_P, FREE = (1.1, 1.8), (*SPREAD, "calcium.theta_p")  # theta_p starts between these
 STARTS, ENOUGH = 6, 2.0  # the loss is in squared standard errors of the target: about 1 at the planted values
 
 
@@ -40,6 +37,7 @@ def plan(options: Options) -> dict[str, tuple[Circuit, Protocol]]:
 
 
 def starts(planted: Circuit, seed: int) -> Iterator[Circuit]:
+    """Where the fit may start, one after the other."""
     random = np.random.default_rng(seed)
     for _ in range(STARTS):
         factors = {path: np.exp(random.uniform(-spread, spread)) for path, spread in SPREAD.items()}
@@ -49,14 +47,13 @@ def starts(planted: Circuit, seed: int) -> Iterator[Circuit]:
 
 def steps(fits: list[Fit], seen: Recording, notes: list[str]) -> Recording:
     """The course of the fits as a recording."""
-    losses, counts = np.concatenate([f.losses for f in fits]), [len(f.losses) for f in fits]
-    tried = {path: (np.concatenate([f.values[path] for f in fits]), fits[0].circuit.values[path].unit) for path in FREE}
-    tried |= {"attempt": (np.repeat(np.arange(len(fits)), counts) * 1.0, "1")}
-    coordinates = {path: Coordinate(values=v, unit=unit) for path, (v, unit) in tried.items()}
-    said, times = replace(seen.provenance, notes=tuple(notes)), np.zeros((losses.size, 1))
-    return replace(
-        seen, traces={"fit.loss": losses[:, None, None]}, units={"fit.loss": "1"}, times=times, conditions=coordinates, provenance=said
-    )
+    losses = np.concatenate([f.losses for f in fits])
+    attempt = np.repeat(np.arange(len(fits)) * 1.0, [len(f.losses) for f in fits])
+    tried = {path: np.concatenate([f.values[path] for f in fits]) for path in FREE}
+    coordinates = {path: Coordinate(values=v, unit=fits[0].circuit.values[path].unit) for path, v in tried.items()}
+    course = {"traces": {"fit.loss": losses[:, None, None]}, "units": {"fit.loss": "1"}, "times": np.zeros((losses.size, 1))}
+    coordinates["attempt"], course["provenance"] = Coordinate(values=attempt), replace(seen.provenance, notes=tuple(notes))
+    return replace(seen, conditions=coordinates, **course)
 
 
 def main(options: Options) -> Path:
@@ -71,11 +68,10 @@ def main(options: Options) -> Path:
     best = min(fits, key=lambda f: f.losses.min())
     print("planted:", ", ".join(f"{path} {planted.values[path]}" for path in FREE))
     verdicts = replay(best, single, seed=options.seed + 1, targets=QUICK_TARGETS if options.quick else TARGETS)
-    notes = [best.stopped.value, *(f"replay on {engine}: {verdict}" for engine, verdict in verdicts.items())]
-    print(*notes[1:], sep="\n")
+    print(*(notes := [f"replay on {engine}: {verdict}" for engine, verdict in verdicts.items()]), sep="\n")
     circuits = {"planted": planted, "start": best.twin.start, "fitted": best.circuit}
-    seen = {"target": target, **{name: Twin(circuit).moments(single).detached() for name, circuit in circuits.items()}}
-    for name, recording in {**seen, "steps": steps(fits, seen["fitted"], notes)}.items():
+    seen = {name: Twin(circuit).moments(single).detached() for name, circuit in circuits.items()}
+    for name, recording in {"target": target, **seen, "steps": steps(fits, seen["fitted"], notes)}.items():
         save(recording, options.out.with_suffix("") / f"{name}.nc")
     return options.out.with_suffix("")
 

@@ -14,7 +14,7 @@ from bioneuro.model import Circuit, Neuron, Population, Projection, Synapse
 from bioneuro.plan import Plan, plan
 from bioneuro.protocol import Protocol
 from bioneuro.statements import read
-from bioneuro.statements.assemble import LENGTH, NORMAL, TICK, with_driving, pathway_names
+from bioneuro.statements.assemble import LENGTH, NORMAL, TICK, pathway_names, with_driving
 
 _OURS = ("np", "ticks", "n_trials", "network", "seen", "reads", "snapshots", "read", "trace", "Exact", LENGTH)
 

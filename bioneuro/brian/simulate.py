@@ -1,28 +1,31 @@
 """simulate: circuit + protocol + seed -> recording, by Brian2 on C++ standalone, Cython or NumPy."""
 
+import contextlib
 import os
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import brian2
 import numpy as np
+from brian2.core.base import BrianObjectException
 from brian2.devices.device import runtime_device
 from numpy.typing import NDArray
 
 from bioneuro.brian import programs
-from bioneuro.statements.context import borrowed
 from bioneuro.brian.device import READINGS, Standalone, generate
 from bioneuro.brian.functions import functions
 from bioneuro.brian.progress import Progress, bar
+from bioneuro.flow import FlowError
 from bioneuro.model import Circuit
 from bioneuro.plan import Plan, plan, recording
 from bioneuro.protocol import Protocol
 from bioneuro.recording import Recording
 from bioneuro.statements import assemble
+from bioneuro.statements.context import borrowed
 
 TARGETS = ("cpp", "cython", "numpy")
 
@@ -57,11 +60,22 @@ def simulate(
         raise ValueError(f"simulate: target {target!r} is unknown; allowed: {', '.join(TARGETS)}")
     engine = _usable(target)
     todo = plan(circuit, protocol, seed=seed)
-    with bar(progress) as shown:
+    with bar(progress) as shown, _own_errors():
         traces, spikes = (_standalone if engine == "cpp" else _runtime)(todo, engine, strict, shown)
     _refuse_nonfinite(todo, traces)
     versions = {"brian2": brian2.__version__, "numpy": np.__version__}
     return recording(todo, traces, spikes, engine=engine, strict=strict, versions=versions)
+
+
+@contextlib.contextmanager
+def _own_errors() -> Iterator[None]:
+    """Brian2 wraps what happens while it prepares an object; our own refusals come out as they are."""
+    try:
+        yield
+    except BrianObjectException as error:
+        if isinstance(error.__cause__, FlowError):
+            raise error.__cause__ from None
+        raise
 
 
 def _usable(target: str) -> str:
@@ -137,7 +151,9 @@ def _runtime(todo: Plan, engine: str, strict: bool, shown: Progress) -> Result:
             step += 1
 
         assembly.network.add(brian2.NetworkOperation(read, clock=assembly.clock, when="start", order=-1))
-        assembly.network.run(todo.n_steps * assembly.clock.dt, namespace={})
+        # Brian2 divides by the refractory flag where the result is masked; a NaN that is not masked is refused afterwards.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            assembly.network.run(todo.n_steps * assembly.clock.dt, namespace={})
         read()
         tell(todo.n_steps, todo.n_steps)
         dt = float(assembly.clock.dt)

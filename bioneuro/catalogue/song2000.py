@@ -25,7 +25,7 @@ _POTENTIATE = "w = clip(w + A_plus*apre, w_min, w_max)"
 _CODE = {
     "all to all": (f"{_DEPRESS}; apre += 1", f"{_POTENTIATE}; apost += 1"),
     "nearest symmetric": (f"{_DEPRESS}; apre = 1", f"{_POTENTIATE}; apost = 1"),
-    "nearest presynaptic-centred": (f"{_DEPRESS}; apre = 1", f"{_POTENTIATE}; apre = 0; apost = 1"),
+    "nearest presynaptic-centred": (f"{_DEPRESS}; apre += 1", f"{_POTENTIATE}; apre = 0; apost = 1"),
     "nearest reduced": (f"{_DEPRESS}; apost = 0; apre = 1", f"{_POTENTIATE}; apre = 0; apost = 1"),
 }
 

@@ -11,7 +11,7 @@ from brian2 import prefs
 from brian2.core.tracking import InstanceTrackerSet, Trackable
 
 # The name `brian2.devices.device` is a proxy of the active device; the module behind it holds which one is active.
-devices = importlib.import_module("brian2.devices.device")
+devices: Any = importlib.import_module("brian2.devices.device")
 
 STRICT = ["-w", "-O3", "-ffp-contract=off", "-march=native", "-std=c++11"]
 """IEEE arithmetic in the order written: what makes engines agree to the last bit of every operation but exp and its kin."""

@@ -89,7 +89,7 @@ class Operations:
             return self.surrogate.soft((a - b) / scale)
         if not torch.is_grad_enabled():
             return (a >= b if equal else a > b).to(self.like.dtype)
-        return _Step.apply(a, b, equal, scale, self.surrogate)  # type: ignore[no-untyped-call, no-any-return]
+        return _Step.apply(a, b, equal, scale, self.surrogate)
 
     def threshold(self, a: Any, b: Any, equal: bool, scale: float) -> Tensor:
         """The comparison that makes a spike: as `step`, and its margin is kept."""
@@ -117,14 +117,14 @@ class Operations:
             return old + spike * (new - old)
         if not torch.is_grad_enabled() or not spike.requires_grad:
             return torch.where(spike > 0.5, new, old)
-        return _Select.apply(spike, new, old)  # type: ignore[no-untyped-call, no-any-return]
+        return _Select.apply(spike, new, old)
 
     def guard(self, allowed: Tensor, new: Any, old: Tensor) -> Tensor:
         """A write that a flag permits: no derivative in the flag."""
         return torch.where(allowed > 0.5, tensor(new, self.like), old)
 
     def exprel(self, x: Any) -> Tensor:
-        return _Exprel.apply(tensor(x, self.like))  # type: ignore[no-untyped-call, no-any-return]
+        return _Exprel.apply(tensor(x, self.like))
 
     def sqrt(self, x: Any) -> Tensor:
         """The root, with slope 0 at 0 instead of infinity."""
@@ -144,11 +144,11 @@ class Operations:
         """Brian2's integer step of a time, as it computes it."""
         return torch.floor((tensor(t, self.like).detach() + 1e-3 * dt) / dt)
 
-    def int(self, x: Any) -> Tensor:
+    def truncate(self, x: Any) -> Tensor:
         return torch.trunc(tensor(x, self.like).detach())
 
     def normal(self, seed: int, stream: int, trial: Tensor, unit: Tensor, k: int) -> Tensor:
-        return noise.normal(seed, stream, trial, unit, k).to(self.like.dtype)  # type: ignore[no-any-return]
+        return noise.normal(seed, stream, trial, unit, k).to(self.like.dtype)
 
     def number(self, x: Any) -> Tensor:
         """A number as a tensor."""
@@ -157,4 +157,4 @@ class Operations:
     def call(self, name: str, *arguments: Any) -> Tensor:
         """Functions that torch has under Brian2's meaning."""
         function = {"abs": torch.abs, "arcsin": torch.asin, "arccos": torch.acos, "arctan": torch.atan}.get(name) or getattr(torch, name)
-        return function(*(tensor(a, self.like) for a in arguments))  # type: ignore[no-any-return]
+        return function(*(tensor(a, self.like) for a in arguments))

@@ -229,7 +229,7 @@ def _call(node: ast.Call, scope: _Scope) -> str:
         if scope.unit_factor and isinstance(inner, ast.Name) and inner.id == "not_refractory":
             return "1.0"  # the write is guarded: where the flag is 0 the value is not used
         text = _expression(inner, scope)
-        return text if _is_boolean(inner, scope) else f"op.int({text})"
+        return text if _is_boolean(inner, scope) else f"op.truncate({text})"
     arguments = [_expression(a, scope) for a in node.args]
     if name in _DIRECT:
         return f"op.call({name!r}, {', '.join(arguments)})"
