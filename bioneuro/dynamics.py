@@ -258,6 +258,9 @@ def check_dynamics(model: Neuron | Synapse, place: str, ends: Mapping[str, units
             title = f"d{e.name}/dt" if e.kind == "differential" else e.name
             wanted = rate if e.kind == "differential" else dimensions.declared(e.unit)
             dimensions.check(e.right, wanted, known, f"{place}.equations, {title}")
+    shared = [e.name for e in lines if e.right and "xi" in text.names(e.right).read]
+    if len(shared) > 1:
+        raise ModelError(f"{place}.equations: {shared} share the noise 'xi'; write {[f'xi_{name}' for name in shared]} for noises of their own")
     if isinstance(model, Synapse):
         codes = [(f"pathways[{n}].code", p.code) for n, p in enumerate(model.pathways)]
     else:

@@ -75,7 +75,7 @@ def save(recording: Recording, path: str | os.PathLike[str]) -> None:
     file = _checked(path)
     try:
         content = _netcdf(_dataset(recording))
-        _write({file: content, _sidecar(file): _sums(content, file)})
+        _write(dict([(file, content), _sidecar(file, content)]))
     except _Flaw as flaw:
         raise FileError(f"{file}: not written: {flaw}") from None
     except OSError as error:
@@ -94,7 +94,7 @@ def load(path: str | os.PathLike[str]) -> Recording:
         with h5py.File(io.BytesIO(content), "r") as root:
             return _read(root, len(content))
     except _Flaw as flaw:
-        raise FileError(f"{file}: not a recording that can be trusted: {flaw}") from None
+        raise FileError(f"{file}: not a recording that can be trusted: {flaw}; {_AGAIN}") from None
     except Exception as error:  # h5py reports a malformed file by many types
         raise FileError(f"{file}: cannot be read as NetCDF4 ({error!r:.200}); {_AGAIN}") from error
 
@@ -175,7 +175,8 @@ def _check_train(name: str, train: Train, n_trials: int) -> None:
     steps, offsets, rows = train.steps, train.offsets, n_trials * train.size + 1
     _plain(f"spikes.{name}.steps", steps, ("spike",), np.int64)
     _plain(f"spikes.{name}.offsets", offsets, ("row",), np.int64)
-    _require(train.size > 0 and offsets.size == rows, f"spikes of {name!r}: {offsets.size} offsets, expected trials*size + 1 = {rows}")
+    fits = train.size > 0 and offsets.size == rows
+    _require(fits, f"spikes of {name!r}: {offsets.size} offsets, expected trials*size + 1 = {rows}; use recording.train")
     rising = offsets[0] == 0 and offsets[-1] == steps.size and bool((offsets[1:] >= offsets[:-1]).all())
     _require(rising, f"spikes of {name!r}: offsets do not rise from 0 to {steps.size}, the number of spikes; use recording.train")
     falls = np.flatnonzero(steps[1:] < steps[:-1]) + 1
@@ -206,11 +207,11 @@ def _provenance_text(provenance: Provenance) -> str:
 def _provenance(text: str) -> Provenance:
     said = json.loads(text)
     kinds = {"circuit": str, "protocol": str, "seed": int, "engine": str, "strict": bool, "versions": dict, "shifts": dict, "notes": list}
-    _require(type(said) is dict and set(said) == set(kinds), f"its provenance has other fields than {', '.join(kinds)}; {_AGAIN}")
+    _require(type(said) is dict and set(said) == set(kinds), f"its provenance has other fields than {', '.join(kinds)}")
     good = all(type(said[name]) is kind for name, kind in kinds.items())
     good = good and all(type(value) is str for value in (*said["versions"].values(), *said["notes"]))
     good = good and all(type(value) in (int, float) and np.isfinite(value) for value in said["shifts"].values())
-    _require(good, f"its provenance has a value of the wrong type; {_AGAIN}")
+    _require(good, "its provenance has a value of the wrong type")
     return Provenance(**{**said, "notes": tuple(said["notes"])})
 
 
@@ -244,12 +245,8 @@ def _checked(path: str | os.PathLike[str]) -> Path:
     return file
 
 
-def _sidecar(file: Path) -> Path:
-    return file.with_name(file.name + ".sha256")
-
-
-def _sums(content: bytes, file: Path) -> bytes:
-    return f"{hashlib.sha256(content).hexdigest()}  {file.name}\n".encode()
+def _sidecar(file: Path, content: bytes) -> tuple[Path, bytes]:
+    return file.with_name(file.name + ".sha256"), f"{hashlib.sha256(content).hexdigest()}  {file.name}\n".encode()
 
 
 def _write(contents: Mapping[Path, bytes]) -> None:
@@ -281,14 +278,13 @@ def _sync(path: Path) -> None:
 
 
 def _verified(file: Path) -> bytes:
-    sidecar = _sidecar(file)
     try:
         if not file.is_file():
             raise FileError(f"{file}: no such file; run the protocol that writes it, or correct the path")
+        content = file.read_bytes()
+        sidecar, expected = _sidecar(file, content)
         if not sidecar.is_file():
             raise FileError(f"{file}: has no {sidecar.name}, so it was not written completely; {_AGAIN}")
-        content = file.read_bytes()
-        expected = _sums(content, file)
         found = sidecar.read_bytes()
     except OSError as error:
         raise FileError(f"{file}: cannot be read: {error.strerror or error}; get permission or correct the path") from error
@@ -299,7 +295,7 @@ def _verified(file: Path) -> bytes:
 
 
 def _read(root: Any, limit: int) -> Recording:
-    _require("bioneuro_format" in root.attrs, "it has no attribute bioneuro_format, so it is no recording; name another file")
+    _require("bioneuro_format" in root.attrs, "it has no attribute bioneuro_format, so it is no recording")
     version = _attribute(root, "bioneuro_format", int)
     _require(version == FORMAT, f"its format is {version}, this version reads {FORMAT}; read it with the version that wrote it")
     said = json.loads(_attribute(root, "contents", str))
@@ -317,30 +313,30 @@ def _read(root: Any, limit: int) -> Recording:
         provenance=_provenance(_attribute(root, "provenance", str)),
     )
     data = _dataset(recording)
-    _require(set(root) <= {*data.variables, *data.dims}, f"it has unexpected objects besides {', '.join(map(str, data.variables))}; {_AGAIN}")
+    _require(set(root) <= {*data.variables, *data.dims}, f"it has unexpected objects besides {', '.join(map(str, data.variables))}")
     for name, variable in data.variables.items():
         si = variable.attrs["units"]
-        _require(_attribute(root[name], "units", str) == si, f"{name!r} is not in SI units, {si!r}; {_AGAIN}")
+        _require(_attribute(root[name], "units", str) == si, f"{name!r} is not in SI units, {si!r}")
     return recording
 
 
 def _arrays(root: Any, names: set[str], limit: int) -> dict[str, NDArray[Any]]:
     """The variables called `names`, after a look at every object: no links, nothing but plain numbers, no more than the file holds."""
-    _require(names <= set(root), f"{', '.join(sorted(names - set(root)))} is missing; {_AGAIN}")
+    _require(names <= set(root), f"{', '.join(sorted(names - set(root)))} is missing")
     for name in root:
-        _require(isinstance(root.get(name, getlink=True), h5py.HardLink), f"{name!r} is a link, which is not followed; {_AGAIN}")
-        _require(root.get(name, getclass=True) is h5py.Dataset, f"{name!r} is not a variable; {_AGAIN}")
+        _require(isinstance(root.get(name, getlink=True), h5py.HardLink), f"{name!r} is a link, which is not followed")
+        _require(root.get(name, getclass=True) is h5py.Dataset, f"{name!r} is not a variable")
     variables = {name: root[name] for name in names}
     for name, data in variables.items():
-        _require(data.dtype.str in DTYPES, f"{name!r} has type {data.dtype}, allowed: {', '.join(sorted(DTYPES))}; {_AGAIN}")
+        _require(data.dtype.str in DTYPES, f"{name!r} has type {data.dtype}, allowed: {', '.join(sorted(DTYPES))}")
         inside = not data.external and not data.is_virtual and data.id.get_create_plist().get_nfilters() == 0
-        _require(inside and data.id.get_storage_size() == data.nbytes, f"{name!r} is not stored whole and plain in the file; {_AGAIN}")
-    _require(sum(data.nbytes for data in variables.values()) <= limit, f"it says to hold more than its {limit} bytes; {_AGAIN}")
+        _require(inside and data.id.get_storage_size() == data.nbytes, f"{name!r} is not stored whole and plain in the file")
+    _require(sum(data.nbytes for data in variables.values()) <= limit, f"it says to hold more than its {limit} bytes")
     arrays = {name: np.asarray(data[()], data.dtype.newbyteorder("=")) for name, data in variables.items()}
     for name in (n for n in names if "dtype" in variables[n].attrs):
         values, arrays[name] = arrays[name], arrays[name].astype(np.bool_)
         boolean = _attribute(variables[name], "dtype", str) == "bool" and np.array_equal(values, arrays[name])
-        _require(boolean, f"{name!r} says to be boolean and is not; {_AGAIN}")
+        _require(boolean, f"{name!r} says to be boolean and is not")
     return arrays
 
 
@@ -349,5 +345,5 @@ def _attribute(thing: Any, name: str, kind: type) -> Any:
     plain = said is not None and said.shape in ((), (1,)) and said.dtype.kind in "Sif"  # others are not even read
     value = np.asarray(thing.attrs[name]).item() if plain else None
     value = value.decode() if isinstance(value, bytes) else value
-    _require(type(value) is kind, f"{thing.name}: the attribute {name!r} is missing or not one {kind.__name__}; {_AGAIN}")
+    _require(type(value) is kind, f"{thing.name}: the attribute {name!r} is missing or not one {kind.__name__}")
     return value

@@ -28,7 +28,7 @@ class FitError(ValueError):
 class Stopped(enum.Enum):
     """How a fit ended, and what to do about it."""
 
-    CONVERGED = "the loss no longer falls: converged; start elsewhere to see whether another minimum is deeper"
+    CONVERGED = "the loss no longer falls; if it is far above what the target's errors allow, start elsewhere: this is a local minimum"
     STEPS = "all steps were used while the loss still fell: give the optimiser more steps"
     NOT_FINITE = "the loss or a gradient became infinite or NaN: narrow the bounds, start elsewhere, or lower the learning rate"
     INTERRUPTED = "interrupted by the user; the best values so far are kept"
@@ -41,7 +41,7 @@ class Fit:
     Attributes:
         circuit: the circuit with the best values; give it to `bioneuro.brian.simulate`.
         twin: its twin.
-        losses: loss after every step.
+        losses: loss before every step, and at the end of every stage.
         values: placed name -> value of every step, in SI, shape (steps, ...).
         stopped: how it ended.
     """
@@ -117,7 +117,8 @@ def fit(
 
     Arguments:
         protocol, loss: one or several, pairwise; several losses are added.
-        optimiser: `adam(...)`, `lbfgs(...)`, or several in turn; by default Adam, then L-BFGS from there.
+        optimiser: `adam(...)`, `lbfgs(...)`, or several in turn; by default Adam for runs on the clock, and for event runs, whose
+            loss and gradient are exact, a few steps of Adam out of flat regions and then L-BFGS.
         seed: of stimuli, and of noise where it is drawn.
 
     Errors:
@@ -126,7 +127,8 @@ def fit(
     tasks = _tasks(twin, protocol, loss)
     student = twin.clone()
     state = _Best(student)
-    stages = optimiser or (adam(0.1, steps=60), lbfgs())
+    smooth = all(isinstance(p.stepping, Events) for p, _, _ in tasks)
+    stages = optimiser or ((adam(0.1, steps=30), lbfgs()) if smooth else adam())
     stopped = Stopped.STEPS
     shown = tqdm(total=sum(s.steps for s in _list(stages)), desc="fit", unit=" steps", leave=False, file=sys.stderr,
                  disable=not (sys.stderr.isatty() if progress is None else progress))  # fmt: skip
@@ -136,6 +138,8 @@ def fit(
             stopped = _descend(student, tasks, stage, state, seed, shown)
             if stopped is Stopped.NOT_FINITE:
                 break
+            with torch.no_grad():  # the point after the last step has not been looked at yet
+                state.note(float(_total(student, tasks, seed)))
     except KeyboardInterrupt:
         stopped = Stopped.INTERRUPTED
     finally:

@@ -67,7 +67,7 @@ def flow(
         FlowError: naming the variable and the term that has no exact solution.
     """
     thresholds, rates = list[Threshold](), dict[str, Rate]()
-    for name, right in differential.items():
+    for name, right in sorted(differential.items()):  # Brian2 gives them in another order in every process
         try:
             rates[name] = _rate(place, name, right, set(differential), set(noise), thresholds)
         except FlowError as error:

@@ -1,11 +1,13 @@
 """What the nouns are made of: numbers with units and bounds, read-only arrays, and the digest by which records compare."""
 
+import copyreg
 import dataclasses
 import difflib
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,14 @@ from numpy.typing import NDArray
 
 from bioneuro import units
 from bioneuro.guard import brian2_may_load
+
+
+def read_only(values: dict[str, Any]) -> MappingProxyType[str, Any]:
+    """A view that cannot be changed."""
+    return MappingProxyType(values)
+
+
+copyreg.pickle(MappingProxyType, lambda view: (read_only, (dict(view),)))  # so that records travel between processes
 
 
 class ModelError(ValueError):
@@ -143,7 +153,7 @@ def parameter(
 
 def _in_si(value: Any, unit: str, place: str, *, infinite: bool = False) -> NDArray[np.float64]:
     """Plain numbers are in `unit`; a text or quantity brings its own unit, which must fit."""
-    plain = np.asarray(value) if isinstance(value, int | float | list | tuple | np.ndarray | np.number) else None
+    plain = np.asarray(value) if isinstance(value, int | float | list | tuple | range | np.ndarray | np.number) else None
     if plain is not None and plain.dtype.kind in "iuf" and not _with_units(value):
         if not infinite and not np.all(np.isfinite(plain)):
             raise ModelError(f"{place}: {value!r:.60} is not finite; give finite numbers")

@@ -153,6 +153,8 @@ def describe(dimensions: Dimensions) -> str:
     for name in ("1", "second", "hertz", "volt", "amp", "siemens", "farad", "ohm", "metre", "coulomb", "mole"):
         if unit(name).dimensions == dimensions:
             return "no unit" if name == "1" else name
+        if name not in ("1", "hertz") and unit(f"{name}/second").dimensions == dimensions:
+            return f"{name}/second"
     symbols = ("metre", "kilogram", "second", "amp", "kelvin", "mole", "candela")
     return " ".join(f"{s}^{d:g}" for s, d in zip(symbols, dimensions, strict=True) if d) or "no unit"
 

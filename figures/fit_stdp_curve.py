@@ -25,7 +25,7 @@ SYMBOLS = {
 def curves(ax: Axes, seen: dict[str, Recording]) -> None:
     plot.reference(ax, x=0, y=1)
     window = measure.weight_ratio(seen["target"])
-    plot.curve(ax, window, label="target: Brian2, Monte Carlo", colour=plot.BLUE)
+    plot.curve(ax, window, label="target (Brian2)", colour=plot.BLUE)
     for name, look in (("start", {"colour": plot.ORANGE, "linestyle": "--"}), ("fitted", {"colour": plot.VERMILION})):
         line = measure.weight_ratio(seen[name])
         plot.theory(ax, line.x, line.y, label=f"twin, {name}", zorder=4, **look)

@@ -5,8 +5,9 @@ Graupner & Brunel 2012, PNAS 109:3991, doi 10.1073/pnas.1109359109, Fig. 2 (sets
 cultures get the same protocol here, not that of their own experiments.
 
 Morrison, Diesmann & Gerstner 2008, Biol Cybern 98:459, doi 10.1007/s00422-008-0233-1, Fig. 7: which spikes pair. With the numbers of
-`catalogue.song2000`, 60 pairs at 1 Hz, where all schemes agree, and at 20 Hz, where they differ. The weight starts at 0 between bounds
-so wide that nothing clips: its final value is its change.
+`catalogue.song2000`, 60 pairs at 1 Hz, where all schemes agree, and at 20 Hz, where pairing all spikes differs from the three schemes of
+nearest spikes (these agree for regular pairs). The weight starts at 0 between bounds so wide that nothing clips: its final value is its
+change.
 
 Writes one recording per set, and per scheme and rate: results/stdp_window/<name>.nc.
 """

@@ -3,9 +3,9 @@
 import dataclasses
 import errno
 import hashlib
-import io
+import itertools
 import os
-import pickle
+import resource
 import subprocess
 import sys
 import tempfile
@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 import torch
@@ -29,6 +28,10 @@ from bioneuro.recording import Provenance, Recording, Train, train
 TYPES = [np.dtype(np.bool_), *(np.dtype(d) for d in sorted(DTYPES))]
 
 
+def provenance(**changes: Any) -> Provenance:
+    return Provenance(**{**dict(circuit="c" * 64, protocol="p" * 64, seed=1, engine="numpy"), **changes})
+
+
 def made(**changes: Any) -> Recording:
     """Two trials, three readings, a population of two and one synapse."""
     whole = dict(
@@ -40,15 +43,7 @@ def made(**changes: Any) -> Recording:
             "pre": train([], [], n_trials=2, size=1, dt=0.0),
         },
         conditions={"lag": Coordinate(values=np.array([-0.01, 0.01]), unit="ms"), "trial": Coordinate(values=np.array([3.0, 4.0]))},
-        provenance=Provenance(
-            circuit="c" * 64,
-            protocol="p" * 64,
-            seed=2**70,
-            engine="numpy",
-            versions={"numpy": "2.3.5"},
-            shifts={"pre": 1e-5},
-            notes=("lag < 0: post first", "dρ/dt\0"),
-        ),
+        provenance=provenance(seed=2**70, versions={"numpy": "2.3.5"}, shifts={"pre": 1e-5}, notes=("post first", "dρ/dt\0")),
     )
     return Recording(**{**whole, **changes})
 
@@ -66,6 +61,9 @@ def bits(recording: Recording) -> Any:
         return type(value), value
 
     return plain(recording)
+
+
+OTHER = made(units={"post.v": "mV", "calcium.rho": "1"})
 
 
 def sign(path: Path) -> None:
@@ -90,16 +88,11 @@ def written(tmp_path: Path) -> Path:
     return path
 
 
-def trains(n_trials: int) -> st.SearchStrategy[Train]:
-    def of_size(size: int) -> st.SearchStrategy[Train]:
-        spikes = st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), st.integers(0, n_trials * size - 1)), max_size=6)
-        return st.builds(
-            lambda pairs, dt: train([s for s, _ in pairs], [i for _, i in pairs], n_trials=n_trials, size=size, dt=dt),
-            spikes,
-            st.floats(0, 1),
-        )
-
-    return st.integers(1, 3).flatmap(of_size)
+@st.composite
+def trains(draw: st.DrawFn, n: int) -> Train:
+    size = draw(st.integers(1, 3))
+    pairs = draw(st.lists(st.tuples(st.integers(-(2**63), 2**63 - 1), st.integers(0, n * size - 1)), max_size=6))
+    return train([s for s, _ in pairs], [i for _, i in pairs], n_trials=n, size=size, dt=draw(st.floats(0, 1)))
 
 
 @st.composite
@@ -114,22 +107,14 @@ def recordings(draw: st.DrawFn) -> Recording:
     finite = hnp.arrays(np.float64, (n,), elements=st.floats(allow_nan=False, allow_infinity=False))
     unit = st.sampled_from(["1", "mV", "nS/pF", "ms", "volt", "Hz**0.5", "second", "mole/kelvin"])
     text = st.text(max_size=9)
+    shifts = st.dictionaries(text, st.floats(allow_nan=False, allow_infinity=False))
     return Recording(
         traces=traces,
         times=draw(hnp.arrays(np.float64, (n, reads), elements=st.floats(allow_nan=False, allow_infinity=False))),
         units={name: draw(unit) for name in traces},
         spikes=spikes,
         conditions=draw(st.dictionaries(st.sampled_from(["lag", "trial", "τ"]), st.builds(Coordinate, values=finite, unit=unit))),
-        provenance=draw(
-            st.builds(
-                Provenance,
-                circuit=text,
-                seed=st.integers(),
-                versions=st.dictionaries(text, text),
-                shifts=st.dictionaries(text, st.floats(allow_nan=False, allow_infinity=False)),
-                notes=st.lists(text).map(tuple),
-            )
-        ),
+        provenance=draw(st.builds(provenance, circuit=text, seed=st.integers(), notes=st.lists(text).map(tuple), shifts=shifts)),
     )
 
 
@@ -219,8 +204,9 @@ BROKEN: list[tuple[Recording, str]] = [
     (spikes([1], [0, 1, 1], dt=-1.0), "dt"),
     (spikes(np.array([1.0]), [0, 1, 1]), "type float64"),
     (made(spikes={"post": train([], [], n_trials=2, size=3, dt=0.0)}), "3 units"),
-    (made(provenance=Provenance(circuit="", protocol="", seed=1, engine="", shifts={"x": np.nan})), "provenance"),
-    (made(provenance=Provenance(circuit="", protocol="", seed=1, engine="", notes=(b"x",))), "provenance"),  # type: ignore[arg-type]
+    (made(provenance=provenance(shifts={"x": np.nan})), "provenance"),
+    (made(provenance=provenance(notes=(b"x",))), "provenance"),
+    (made(provenance=provenance(notes=("x" * 60_000,))), "shorten the notes"),
 ]
 
 
@@ -267,76 +253,59 @@ def test_a_failure_changes_nothing(
 
     monkeypatch.setattr(os, name, fails)
     with pytest.raises(FileError if isinstance(error, OSError) else KeyboardInterrupt) as caught:
-        save(made(units={"post.v": "mV", "calcium.rho": "1"}), path)
+        save(OTHER, path)
     assert folder_of(path) == old
     assert not isinstance(error, OSError) or f"{path}: not written: {error.strerror}; " in str(caught.value)
 
 
-SMALL = """
-import resource, sys
-sys.path[:0] = ["tests", "."]
-from test_files import FileError, made, save
-resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
-try:
-    save(made(units={"post.v": "mV", "calcium.rho": "1"}), sys.argv[1])
-except FileError as error:
-    sys.exit(f"refused: {error}")
-"""
-
-KILLED = """
-import os, sys
-sys.path[:0] = ["tests", "."]
-from test_files import bits, load, made, save
-from bioneuro.files import FileError
-path, old, new = sys.argv[1], made(), made(units={"post.v": "mV", "calcium.rho": "1"})
-
-def killed(name, nth, after):
-    real, calls = getattr(os, name), iter(range(1, 100))
-    def call(*args):
-        dies = next(calls) == nth
-        if not dies or after:
-            real(*args)
-        if dies:
-            os._exit(7)
-    setattr(os, name, call)
-
-for name, nth, after in [(n, k, a) for n, last in (("fsync", 4), ("replace", 2)) for k in range(1, last + 1) for a in (False, True)]:
-    save(old, path)
-    child = os.fork()
-    if not child:
-        killed(name, nth, after)
-        save(new, path)
-        os._exit(0)
-    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    try:
-        seen = bits(load(path))
-        state = "old" if seen == bits(old) else "new" if seen == bits(new) else "mixed"
-    except FileError:
-        state = "refused"
-    print(name, nth, after, status, state)
-"""
+def called(function: Callable[[str], None], path: Path) -> subprocess.CompletedProcess[str]:
+    """Call a function of this file in a process of its own."""
+    script = f"import sys; sys.path[:0] = ['tests', '.']; import test_files; test_files.{function.__name__}(sys.argv[1])"
+    command, root = [sys.executable, "-c", script, str(path)], Path(__file__).parent.parent
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, timeout=300)
 
 
-def python(script: str, path: Path) -> subprocess.CompletedProcess[str]:
-    root = Path(__file__).parent.parent
-    return subprocess.run([sys.executable, "-c", script, str(path)], cwd=root, capture_output=True, text=True, check=False)
+def save_on_a_full_disk(path: str) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+    save(OTHER, path)
 
 
 def test_a_full_disk_changes_nothing(written: Path) -> None:
     old = folder_of(written)
-    assert len(old["window.nc"]) > 5000
-    done = python(SMALL, written)
-    assert done.returncode == 1
-    assert f"refused: {written}: not written: File too large" in done.stderr
+    done = called(save_on_a_full_disk, written)
+    assert f"FileError: {written}: not written: File too large; free space" in done.stderr
     assert folder_of(written) == old
 
 
+def save_and_die(path: str) -> None:
+    """Print what a reader sees if the process dies before or after the n-th fsync or rename."""
+    for name, nth, after in [(n, k, a) for n, last in (("fsync", 4), ("replace", 2)) for k in range(last) for a in (False, True)]:
+        save(made(), path)
+        child = os.fork()
+        if not child:
+            real, calls = getattr(os, name), itertools.count()
+
+            def dies(*args: Any) -> None:
+                last = next(calls) == nth  # noqa: B023 (the child runs this loop once)
+                if not last or after:  # noqa: B023
+                    real(*args)  # noqa: B023
+                if last:
+                    os._exit(7)
+
+            setattr(os, name, dies)
+            save(OTHER, path)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), end=" ")
+        try:
+            print({repr(bits(made())): "old", repr(bits(OTHER)): "new"}[repr(bits(load(path)))])
+        except FileError:
+            print("refused")
+
+
 def test_a_killed_process_leaves_the_old_the_new_or_a_refusal(written: Path) -> None:
-    done = python(KILLED, written)
+    done = called(save_and_die, written)
     assert done.returncode == 0, done.stderr
-    states = [line.split()[-2:] for line in done.stdout.splitlines()]
-    assert {status for status, _ in states} == {"7"}
-    assert [state for _, state in states] == ["old"] * 4 + ["refused"] * 2 + ["new"] * 2 + ["old"] + ["refused"] * 2 + ["new"]
+    seen = ["old"] * 4 + ["refused"] * 2 + ["new"] * 2 + ["old"] + ["refused"] * 2 + ["new"]
+    assert done.stdout.splitlines() == [f"7 {state}" for state in seen]
 
 
 def test_truncation_and_flipped_bits_are_seen(written: Path) -> None:
@@ -352,3 +321,20 @@ def test_truncation_and_flipped_bits_are_seen(written: Path) -> None:
             refused(written)
         path.write_bytes(content)
     assert bits(load(written)) == bits(made())
+
+
+@pytest.mark.parametrize("content", [b"", b"lag,weight\n0.01,1\n" * 99, b"\x89HDF\r\n\x1a\n" + bytes(999), b"CDF\1" + bytes(99)])
+def test_a_file_of_another_kind(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.nc").write_bytes(content)
+    assert "x.nc.sha256" in refused(tmp_path / "x.nc")
+    sign(tmp_path / "x.nc")
+    assert "cannot be read as NetCDF4" in refused(tmp_path / "x.nc")
+
+
+def test_no_sidecar_and_a_sidecar_of_another(written: Path) -> None:
+    sidecar = written.with_name("window.nc.sha256")
+    sidecar.rename(written.with_name("x.nc.sha256"))
+    assert "has no window.nc.sha256" in refused(written)
+    written.rename(written.with_name("x.nc"))
+    assert "was it renamed" in refused(written.with_name("x.nc"))
+    assert "no such file" in refused(written)

@@ -1,5 +1,6 @@
 """Step through a plan with the translated phases, in the order in which Brian2 runs them."""
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -119,7 +120,7 @@ def run(twin: Any, plan: Plan, code: Compiled, *, moments: bool) -> Recording:
     raster = {name: torch.stack(spikes) for name, spikes in fired.items() if spikes}
     trains = {name: _train(spikes) for name, spikes in raster.items()}
     return recording(
-        plan,
+        dataclasses.replace(plan, circuit=twin.circuit),  # with the present values, for the provenance
         {path: torch.stack(values) for path, values in kept.items()},
         trains,
         engine="twin",
