@@ -57,8 +57,9 @@ def test_window_agrees_with_theory(name, ledger):
     truth = exact(name)
     for label, seen, p in (("U", share[start == 0][order], truth.U), ("D", 1 - share[start == 1][order], truth.D)):
         chance, z = agreement(seen, p, RUNS)
-        ledger(f"Graupner-Brunel 2012, {name}", "exact law of the 60-pair train", f"{label}(lag), 41 lags x 1000: 1 - chi-square p", 1 - chance, 0.999)
-        ledger(f"Graupner-Brunel 2012, {name}", "exact law of the 60-pair train", f"{label}(lag), 41 lags x 1000: largest |z|", z, 4.5)
+        model, law, what = f"Graupner-Brunel 2012, {name}", "exact law of the 60-pair train", f"{label}(lag), 41 lags x 1000"
+        ledger(model, law, f"{what}: 1 - chi-square p", 1 - chance, 0.999)
+        ledger(model, law, f"{what}: largest |z|", z, 4.5)
     quiet = (truth.variance == 0) & (truth.mean_0 == 0)
     curve = measure.weight_ratio(recording, **{k: numbers(name)[k] for k in ("rho_star", "beta", "b")})
     assert np.all(np.asarray(curve.y)[np.argsort(curve.x)][quiet] == 1.0)

@@ -118,7 +118,11 @@ def _standalone(todo: Plan, engine: str, strict: bool, shown: Progress) -> Resul
 def _run(program: Path, folder: Path, shown: Progress) -> None:
     tell = shown.stage("simulate", "steps")
     command = [str(program), "--results_dir", str(folder / "results") + os.sep]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as run:
+    # A core that waits for another sleeps: other processes may have use for it.
+    environment = {"OMP_WAIT_POLICY": "passive", **os.environ}
+    with subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+    ) as run:
         try:
             for line in run.stdout or ():
                 words = line.split()

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import sys
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +18,9 @@ STRICT = ["-w", "-O3", "-ffp-contract=off", "-march=native", "-std=c++11"]
 """IEEE arithmetic in the order written: what makes engines agree to the last bit of every operation but exp and its kin."""
 FAST = ["-w", "-O3", "-DBIONEURO_FAST", "-ffast-math", "-fno-finite-math-only", "-march=native", "-std=c++11"]
 
+CORES = ["-fopenmp"] if sys.platform == "linux" else []
+"""For the standalone program (target "auto"): long loops over independent elements run on all cores."""
+
 
 @contextlib.contextmanager
 def borrowed(device: Any, *, target: str, strict: bool) -> Iterator[None]:
@@ -25,7 +29,8 @@ def borrowed(device: Any, *, target: str, strict: bool) -> Iterator[None]:
         "codegen.target": target,
         "codegen.loop_invariant_optimisations": not strict,
         "codegen.cpp.extra_compile_args": None,
-        "codegen.cpp.extra_compile_args_gcc": STRICT if strict else FAST,
+        "codegen.cpp.extra_compile_args_gcc": (STRICT if strict else FAST) + (CORES if target == "auto" else []),
+        "codegen.cpp.extra_link_args": CORES if target == "auto" else prefs["codegen.cpp.extra_link_args"],
         "devices.cpp_standalone.openmp_threads": 0,
         "core.default_float_dtype": np.float64,
     }

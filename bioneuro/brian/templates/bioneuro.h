@@ -82,9 +82,13 @@ template <class Any = void> struct EventsOf {
     static std::vector<Head> heads;             // stimulus by stimulus, so that the next event is found in one cache line
     static std::vector<int64_t> start;          // first tick of each stretch between readings
     static std::vector<double> reads, last, ahead;
-    static std::vector<std::vector<int32_t> > pending;  // of port p in the j-th tick ahead: p*AHEAD + j
+    static std::vector<std::vector<int32_t> > pending;  // of port p in the j-th tick ahead, from stimuli of block b
     static const double* length;                // seconds of this tick, of each stimulus
-    enum { AHEAD = 16 };
+    enum { AHEAD = 16, BLOCKS = 16 };           // blocks of stimuli are shared out among the processor's cores
+
+    static int64_t edge(int b) { return stimuli*b/BLOCKS; }
+
+    static std::vector<int32_t>& fires(int b, int p, int j) { return pending[(b*ports.size() + p)*AHEAD + j]; }
     static int64_t stimuli, n_reads;
 
     static void add(const char* path, std::vector<int32_t>* fired)
@@ -126,14 +130,14 @@ template <class Any = void> struct EventsOf {
 
     // Take the events of one instant, to be fired in the j-th tick ahead (not at all if j < 0): they share a stretch, and each comes
     // within a picosecond of the one before.
-    static double take(int64_t s, Head* head, int p, int64_t r, int j)
+    static double take(int64_t s, Head* head, int p, int64_t r, int b, int j)
     {
         const double instant = ports[p].time[head[p].next];
         double before = instant;
         for (;;) {
             Port& port = ports[p];
             const int64_t k = head[p].next, then = head[p].picosecond;
-            if (j >= 0 && port.index[k] >= 0) pending[p*AHEAD + j].push_back(port.index[k]);
+            if (j >= 0 && port.index[k] >= 0) fires(b, p, j).push_back(port.index[k]);
             before = port.time[k];
             point(head[p], port, s, k + 1);
             p = first(head);
@@ -158,29 +162,36 @@ template <class Any = void> struct EventsOf {
         heads.resize(stimuli*ports.size());
         last.assign(stimuli, 0.0);
         ahead.assign(stimuli*AHEAD, 0.0);
-        pending.resize(ports.size()*AHEAD);
-        std::vector<int64_t> width(n_reads, 0), counts(n_reads);
+        pending.resize(BLOCKS*ports.size()*AHEAD);
+        std::vector<int64_t> widths(BLOCKS*n_reads, 0);
         rewind();
-        for (int64_t s = 0; s < stimuli; s++) {
-            Head* head = heads.data() + s*ports.size();
-            counts.assign(n_reads, 0);
-            for (int p = first(head); p >= 0; p = first(head)) {
-                const int64_t r = stretch(s, ports[p].time[head[p].next]);
-                if (r == n_reads) break;
-                take(s, head, p, r, -1);
-                counts[r]++;
+        #pragma omp parallel for schedule(dynamic) if (stimuli > 1024)
+        for (int b = 0; b < BLOCKS; b++) {
+            std::vector<int64_t> counts(n_reads);
+            for (int64_t s = edge(b); s < edge(b + 1); s++) {
+                Head* head = heads.data() + s*ports.size();
+                counts.assign(n_reads, 0);
+                for (int p = first(head); p >= 0; p = first(head)) {
+                    const int64_t r = stretch(s, ports[p].time[head[p].next]);
+                    if (r == n_reads) break;
+                    take(s, head, p, r, b, -1);
+                    counts[r]++;
+                }
+                for (int64_t r = 0; r < n_reads; r++) widths[b*n_reads + r] = std::max(widths[b*n_reads + r], counts[r]);
             }
-            for (int64_t r = 0; r < n_reads; r++) width[r] = std::max(width[r], counts[r]);
         }
         rewind();
         start.assign(1, 0);
-        for (int64_t r = 0; r < n_reads; r++) start.push_back(start.back() + width[r] + 1);
+        for (int64_t r = 0; r < n_reads; r++) {
+            int64_t width = 0;
+            for (int b = 0; b < BLOCKS; b++) width = std::max(width, widths[b*n_reads + r]);
+            start.push_back(start.back() + width + 1);
+        }
     }
 
     // The next `AHEAD` ticks of one stimulus after the other: its events lie side by side in memory, those of a tick do not.
     static void refill(int64_t k)
     {
-        for (size_t p = 0; p < ports.size(); p++) for (int j = 0; j < AHEAD; j++) pending[p*AHEAD + j].clear();
         int64_t in[AHEAD];
         bool reading[AHEAD];
         const int ticks = (int)std::min<int64_t>(AHEAD, start.back() - k);
@@ -189,20 +200,24 @@ template <class Any = void> struct EventsOf {
             in[j] = r;
             reading[j] = k + j == start[r + 1] - 1;
         }
-        for (int64_t s = 0; s < stimuli; s++) {
-            Head* head = heads.data() + s*ports.size();
-            double before = last[s];
-            for (int j = 0; j < ticks; j++) {
-                double now = before;
-                if (reading[j]) now = reads[s*n_reads + in[j]];
-                else {
-                    const int p = first(head);
-                    if (p >= 0 && stretch(s, ports[p].time[head[p].next]) == in[j]) now = take(s, head, p, in[j], j);
+        #pragma omp parallel for schedule(dynamic) if (stimuli > 1024)
+        for (int b = 0; b < BLOCKS; b++) {
+            for (int p = 0; p < (int)ports.size(); p++) for (int j = 0; j < AHEAD; j++) fires(b, p, j).clear();
+            for (int64_t s = edge(b); s < edge(b + 1); s++) {
+                Head* head = heads.data() + s*ports.size();
+                double before = last[s];
+                for (int j = 0; j < ticks; j++) {
+                    double now = before;
+                    if (reading[j]) now = reads[s*n_reads + in[j]];
+                    else {
+                        const int p = first(head);
+                        if (p >= 0 && stretch(s, ports[p].time[head[p].next]) == in[j]) now = take(s, head, p, in[j], b, j);
+                    }
+                    ahead[j*stimuli + s] = now > before ? now - before : 0.0;
+                    before = now;
                 }
-                ahead[j*stimuli + s] = now > before ? now - before : 0.0;
-                before = now;
+                last[s] = before;
             }
-            last[s] = before;
         }
     }
 
@@ -213,7 +228,9 @@ template <class Any = void> struct EventsOf {
         length = ahead.data() + j*stimuli;
         for (size_t p = 0; p < ports.size(); p++)
             if (ports[p].fired) {
-                ports[p].fired->swap(pending[p*AHEAD + j]);
+                ports[p].fired->clear();
+                for (int b = 0; b < BLOCKS; b++)
+                    ports[p].fired->insert(ports[p].fired->end(), fires(b, (int)p, j).begin(), fires(b, (int)p, j).end());
                 if (!std::is_sorted(ports[p].fired->begin(), ports[p].fired->end()))
                     std::sort(ports[p].fired->begin(), ports[p].fired->end());
             }
