@@ -24,9 +24,10 @@ METHODS = ("euler", "exponential_euler", "exact", "rk2", "rk4", "heun", "milstei
 # What Brian2's objects or C++ use themselves: a variable of that name would be set aside without a word, or not compile.
 _RESERVED = frozenset(
     """trial_index unit_index stimulus_index waveform_index counter_normal step_length
-    active clock codeobj_class connect delay equations event_codes event_driven events indices method_choice multisynaptic_index name
-    namespace order post pre resetter source spike spikes start state state_updater stop subexpression_updater summed_updaters target
-    thresholder user_equations variables when
+    N_incoming_post N_outgoing_pre active add_to_magic_network before_run check_variable_write clock codeobj_class connect default_event
+    delay delay_ equations event_codes event_driven events indices method_choice multisynaptic_index name namespace order post pre
+    register_variable resetter run_on_event set_event_schedule source spike spikes start state state_updater stop subexpression_updater
+    summed_updaters target thresholder unregister_variable user_equations variables verify_dependencies when
     alignas alignof asm auto bitand bitor bool brian case catch char compl const constexpr decltype default delete do double enum explicit
     export extern float friend goto inline long mutable new noexcept nullptr operator private protected public register short signed sizeof
     static std struct switch template this throw true false typedef typeid typename union unsigned using virtual void volatile xor

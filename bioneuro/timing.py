@@ -10,13 +10,17 @@ from numpy.typing import NDArray
 
 from bioneuro.model import Circuit, Population, Projection, Synapse
 from bioneuro.protocol import Clock, Events, Poisson, Protocol, ProtocolError, Spikes
-from bioneuro.ticks import by_tick, poisson_bins, ticks
+from bioneuro.ticks import SIMULTANEOUS, by_tick, poisson_bins, ticks
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 MOST_STEPS = 2**31 - 2
 """Steps of a run: the engines count them in 32 bits."""
+
+
+LONGEST = 9e6
+"""Seconds of an event run: the order of events is found in 64-bit counts of what passes for simultaneous."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -265,6 +269,9 @@ def _port_delay(circuit: Circuit, population: Population, protocol: Protocol) ->
 
 def by_events(circuit: Circuit, protocol: Protocol, drawn: Mapping[str, Drawn]) -> EventTiming:
     """Arrivals of every port, its delay included, and the grid points that the protocol asks for."""
+    last = max([protocol.reads.max(), *(s.time.max(initial=0.0) for s in drawn.values())])
+    if last > LONGEST:
+        raise ProtocolError(f"event stepping: a spike or reading at {last:.9g} s lies after {LONGEST:.9g} s; choose a shorter protocol")
     arrivals = {}
     for population in circuit.populations:
         if population.name in drawn:
@@ -289,7 +296,7 @@ def _refuse_same_instant(s: Drawn, port: str) -> None:
     if s.distinct:
         return
     order = np.lexsort((s.time, s.unit, s.stimulus))
-    same = (np.diff(s.time[order]) == 0) & (np.diff(s.unit[order]) == 0) & (np.diff(s.stimulus[order]) == 0)
+    same = (np.diff(s.time[order]) <= SIMULTANEOUS) & (np.diff(s.unit[order]) == 0) & (np.diff(s.stimulus[order]) == 0)
     if same.any():
         k = order[int(np.flatnonzero(same)[0])]
         raise ProtocolError(

@@ -170,10 +170,11 @@ def _trace_row(path: str, a: Recording, b: Recording, cut: NDArray[np.float64], 
     one, two = np.asarray(a[path], float), np.asarray(b[path], float)
     if one.shape != two.shape:
         raise VerifyError(f"verify: {path} has shapes {one.shape} and {two.shape}; compare recordings of one circuit")
-    scale = float(np.abs(two).max(initial=0.0)) or 1.0
+    sound = np.isfinite(one) & np.isfinite(two)
+    scale = float(np.abs(two).max(initial=0.0, where=sound)) or 1.0
     valid = (a.times < cut[:, None])[:, :, None]
-    difference = np.where(valid, np.abs(one - two), 0.0) / scale
-    difference = np.where(np.isnan(difference), np.inf, difference)
+    distance = np.abs(np.where(sound, one, np.inf) - np.where(sound, two, 0.0)) / scale
+    difference = np.where(valid, distance, 0.0)
     trial, time, unit = (int(k) for k in np.unravel_index(int(difference.argmax()), difference.shape))
     return Row(
         quantity=path, difference=float(difference.max()), allowed=tolerance, where=f"(trial {trial}, reading {time}, unit {unit})"

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import brian2
 import numpy as np
 import pytest
 
@@ -160,6 +161,7 @@ PLANS: list[tuple[Any, Protocol, str]] = [
     (PAIR, bare(spikes={"pre": WINDOW.spikes["pre"]}), "gives no spikes for port 'post' of .*; add them to `spikes`"),
     (PAIR, on_pre([0], [1], [0.1]), r"spikes of 'pre' name a unit outside 0\.\.0"),
     (PAIR, on_pre([0, 0], [0, 0], [0.1, 0.1]), "unit 0 fires twice at 0.1 s in stimulus 0; remove the duplicate"),
+    (PAIR, on_pre([0, 0], [0, 0], [0.1, 0.1 + 5e-13]), "unit 0 fires twice at 0.1 s"),
     (PAIR, on_pre([0, 0], [0, 0], [0.10005, 0.09995], stepping=CLOCK), r"'pre': two spikes of one unit in one bin of 1 ms at 0.1 s.*choose a finer"),
     (PAIR, on_pre([0], [0], [0.1004], stepping=CLOCK), "0.1004 s is 400 us off the grid of 1 ms, more than the tolerance of 100 us"),
     (PAIR, bare(reads=[[1.0004]], stepping=CLOCK), "reading times: 1.0004 s is 400 us off the grid"),
@@ -240,6 +242,18 @@ def test_a_blow_up_names_variable_step_trial_and_unit() -> None:
     made = bare(stimulus=[0, 1], reads=[[0.1]] * 2, spikes=spikes, stepping=CLOCK)
     with pytest.raises(SimulationError, match=r"^ab.c became (inf|nan) by step 100 \(trial 1, unit 0\); choose a smaller dt"):
         brian.simulate(explosive, made, seed=1, target="numpy")
+
+
+def test_names_that_brian2_would_set_aside() -> None:
+    """Brian2 stores a value of these names as an attribute of its object, and the variable would keep its zero without a word."""
+    group = brian2.NeuronGroup(1, "v : 1", threshold="v > 1", reset="v = 0", refractory=1 * brian2.ms)
+    synapses = brian2.Synapses(group, group, "w : 1", on_pre="w += 1", on_post="w += 1")
+    own = {name for o in (group, synapses) for name in (*vars(o), *vars(type(o))) if re.fullmatch(r"[A-Za-z]\w*", name)}
+    assert {"pre", "post", "delay", "order", "equations"} <= own
+    group._network = synapses._network = "none"  # never to be run
+    for name in sorted(own - {"w", "v"}):
+        with pytest.raises(REFUSED):
+            synapse(parameters={**numbers(), name: parameter(1)})
 
 
 def payloads(marker: Path) -> list[str]:
