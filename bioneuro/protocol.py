@@ -120,7 +120,9 @@ def _product(axes: Mapping[str, tuple[Floats, str]], initial: Mapping[str, Any],
     sizes = [len(values) for values, _ in axes.values()] + [n_starts, repetitions]
     index = np.indices(sizes).reshape(len(sizes), -1)
     trials = {name: Coordinate(values=frozen(v[k]), unit=u) for (name, (v, u)), k in zip(axes.items(), index, strict=False)}
-    trials["start"] = Coordinate(values=frozen(index[-2].astype(float)))
+    # The initial value itself where it is one number, so that a measure need not know in which order they were given.
+    one = next(iter(starts.values())) if len(starts) == 1 and given[next(iter(starts))][1] == units.DIMENSIONLESS else np.arange(n_starts)
+    trials["start"] = Coordinate(values=frozen(one[index[-2]]))
     trials["repetition"] = Coordinate(values=frozen(index[-1].astype(float)))
     combination = np.arange(index.shape[1]) // (n_starts * repetitions)
     settings = {"settings": {path: v[index[-2]] for path, v in starts.items()}, "dimensions": {path: d for path, (_, d) in given.items()}}
@@ -156,7 +158,7 @@ def pairing(
         onset, rest: time before the first and after the last spike.
 
     Returns:
-        a protocol with coordinates ``lag``, ``rate``, ``start`` (index of the initial state) and ``repetition``.
+        a protocol with coordinates ``lag``, ``rate``, ``start`` (the initial value if it is one number without unit, else its index) and ``repetition``.
 
     Errors:
         UnitError: a unit is wrong; ProtocolError: no lag, no pair, or a rate that is not positive.

@@ -15,7 +15,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 SIMULTANEOUS = 1e-12
-"""Events closer than this (s) arrive together: a lag equal to a delay differs from it by a rounding only."""
+"""Events of the same or the next picosecond arrive together: a lag equal to a delay differs from it by a rounding only."""
 BLOCK = 60_000
 """Events per block."""
 
@@ -80,24 +80,29 @@ def _blocks(sources: Sequence[tuple[Ints, Floats]], reads: Floats) -> Iterator[_
 
 def _block(first: int, slices: list[slice], which: Ints, time: Floats, reads: Floats) -> _Block:
     n, n_reads = reads.shape
-    order = _order(which, time)
-    w, t = which[order], time[order]
+    quanta = picoseconds(time)
+    order = _order(which, quanta)
+    w, t, quanta = which[order], time[order], quanta[order]
     cell = w * (n_reads + 1)
-    for r in range(n_reads):
-        cell += t >= (reads[:, r] - SIMULTANEOUS)[w]
+    for limit in picoseconds(reads).T:
+        cell += quanta >= limit[w]
     new = np.ones(w.size, bool)
-    new[1:] = (cell[1:] != cell[:-1]) | (np.diff(t) > SIMULTANEOUS)
+    new[1:] = (cell[1:] != cell[:-1]) | (np.diff(quanta) > 1)
     instant = np.arange(w.size) if new.all() else np.cumsum(new) - 1
     cell, t = cell[new], t[new]
     counts = np.bincount(cell, minlength=n * (n_reads + 1)).reshape(n, n_reads + 1)
     return _Block(first, slices, order, instant, cell, t, counts)
 
 
-def _order(which: Ints, time: Floats) -> Ints:
-    """Indices in the order of stimulus and time; events of one quantum of time stay in the order given."""
+def picoseconds(time: Floats) -> Ints:
+    """Times as integers, by which events are ordered, told apart and held against readings: the same decisions in every engine."""
+    return np.rint(time * 1e12).astype(np.int64)
+
+
+def _order(which: Ints, quanta: Ints) -> Ints:
+    """Indices in the order of stimulus and picosecond; events of one picosecond stay in the order given."""
     if not which.size:
         return np.empty(0, np.int64)
-    quanta = np.rint(time * (1 / SIMULTANEOUS)).astype(np.int64)
     span = int(quanta.max()) + 1
     if span * (int(which.max()) + 1) < 2**63:
         return np.argsort(which * span + quanta, kind="stable")

@@ -19,7 +19,7 @@ from bioneuro import Circuit, Protocol, Recording, Twin, brian, fit, protocol, r
 from bioneuro.catalogue import graupner2012
 from bioneuro.fit import Fit, curve_error, lbfgs
 from bioneuro.protocol import Coordinate, once
-from bioneuro.script import Options, apply, options
+from bioneuro.script import Options, apply, options, unused
 
 LAGS, REPETITIONS, QUICK = np.linspace(-100, 100, 41) * ms, 1000, 100
 TARGETS, QUICK_TARGETS = ("cpp", "cython", "numpy"), ("cpp", "numpy")  # of the replay
@@ -58,19 +58,19 @@ def steps(fits: list[Fit], seen: Recording, notes: list[str]) -> Recording:
 
 def main(options: Options) -> Path:
     (planted, window), (_, single) = plan(options).values()
-    target = brian.simulate(planted, window, seed=options.seed, target=options.engine, progress=options.progress)
-    fits: list[Fit] = []
+    unused(options, [planted])
+    target, fits = brian.simulate(planted, window, seed=options.seed, target=options.engine, progress=options.progress), list[Fit]()
     for start in starts(planted, options.seed):
         fits.append(fit(Twin(start, free=FREE), window, loss=curve_error(target), optimiser=lbfgs(), progress=options.progress))
         print(f"start {len(fits)}: {fits[-1]}", flush=True)
         if fits[-1].losses.min() < ENOUGH:
             break
     best = min(fits, key=lambda f: f.losses.min())
-    print("planted:", ", ".join(f"{path} {planted.values[path]}" for path in FREE))
+    print("planted:", *(f"{path} {planted.values[path]}" for path in FREE))
     verdicts = replay(best, single, seed=options.seed + 1, targets=QUICK_TARGETS if options.quick else TARGETS)
     print(*(notes := [f"replay on {engine}: {verdict}" for engine, verdict in verdicts.items()]), sep="\n")
-    circuits = {"planted": planted, "start": best.twin.start, "fitted": best.circuit}
-    seen = {name: Twin(circuit).moments(single).detached() for name, circuit in circuits.items()}
+    compared = {"planted": planted, "start": best.twin.start, "fitted": best.circuit}
+    seen = {name: Twin(circuit).moments(single).detached() for name, circuit in compared.items()}
     for name, recording in {"target": target, **seen, "steps": steps(fits, seen["fitted"], notes)}.items():
         save(recording, options.out.with_suffix("") / f"{name}.nc")
     return options.out.with_suffix("")

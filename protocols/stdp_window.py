@@ -19,7 +19,7 @@ from brian2.units import Hz, ms
 
 from bioneuro import Circuit, Protocol, Recording, brian, measure, protocol, save
 from bioneuro.catalogue import graupner2012, song2000
-from bioneuro.script import Options, apply, options
+from bioneuro.script import Options, apply, options, unused
 
 LAGS = np.linspace(-100, 100, 41) * ms
 PAIRS = 60
@@ -58,8 +58,9 @@ def summary(name: str, circuit: Circuit, seen: Recording) -> str:
 
 
 def main(options: Options) -> Path:
-    folder = options.out.with_suffix("")
-    for name, (circuit, window) in plan(options).items():
+    folder, tasks = options.out.with_suffix(""), plan(options)
+    unused(options, [circuit for circuit, _ in tasks.values()])
+    for name, (circuit, window) in tasks.items():
         seen = brian.simulate(circuit, window, seed=options.seed, target=options.engine, progress=options.progress)
         save(seen, folder / f"{name}.nc")
         print(summary(name, circuit, seen), flush=True)

@@ -21,6 +21,7 @@ WORKER = os.environ.get("PYTEST_XDIST_WORKER")
 if WORKER:
     CACHES = Path(os.environ.get("CYTHON_CACHE_DIR") or Path.home() / ".cython")
     os.environ["CYTHON_CACHE_DIR"] = str(CACHES / f"pytest-{WORKER}")
+    os.environ["OMP_NUM_THREADS"] = "1"  # the workers share the cores already
 
 
 def _state() -> tuple[bytes, int, int, float]:

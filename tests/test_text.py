@@ -24,9 +24,8 @@ def refuses(check: Check, piece: str) -> str:
     assert time.perf_counter() - start < 1.0
     message = str(caught.value)
     assert message.startswith(PLACE)
-    assert "; allowed: " in message
-    assert message.count("; ") >= 2
-    assert len(message) < 1500
+    assert "; allowed: " in message, message
+    assert 2 <= message.count("; ") <= len(message) < 1500
     return message
 
 
@@ -315,8 +314,7 @@ SOUP = st.one_of(
 def test_fuzz_ends_in_a_clean_pass_or_a_refusal(field: str) -> None:
     @settings(max_examples=150, deadline=1000)
     @given(SOUP)
-    @example("(" * 2_000)
-    @example("-" * 2_000)
+    @example(("(" + "-") * 2_000)
     def run(piece: str) -> None:
         try:
             FIELDS[field](piece, PLACE)
@@ -335,12 +333,7 @@ ATOM = st.sampled_from(["x", "tau_m", "1", "2.5", "1e-3", "rand()", "True"])
 
 def _larger(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.one_of(
-        st.builds(
-            "({} {} {})".format,
-            inner,
-            st.sampled_from(["+", "-", "*", "/", "<", ">=", "==", "and", "or"]),
-            inner,
-        ),
+        st.builds("({} {} {})".format, inner, st.sampled_from("+ - * / < >= == and or".split()), inner),
         st.builds("{}({})".format, st.sampled_from(["exp", "sqrt", "abs", "tanh", "int"]), inner),
         st.builds("clip({}, 0, {})".format, inner, inner),
         st.builds("(-{})".format, inner),

@@ -33,7 +33,8 @@ class Cache:
 
     def keys(self) -> list[str]:
         """Keys of the finished programs, the most recently used first."""
-        done = [p.parent for p in self.folder.glob("*/main")] if self.folder.exists() else []
+        # A hidden folder is what a process left that was killed while it moved a program in.
+        done = [p.parent for p in self.folder.glob("[!.]*/main")] if self.folder.exists() else []
         return [p.name for p in sorted(done, key=lambda p: -(p / "main").stat().st_mtime)]
 
     def describe(self) -> list[dict[str, object]]:
@@ -126,7 +127,10 @@ def available() -> str:
 
 @functools.cache
 def _compiler(name: str) -> str:
-    return subprocess.run([*name.split(), "--version"], capture_output=True, text=True, check=True).stdout
+    try:
+        return subprocess.run([*name.split(), "--version"], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise CompileError(f"the C++ compiler {name!r} (from $CXX, else g++) does not tell its version: {error}; set CXX to one that works") from error
 
 
 @functools.cache

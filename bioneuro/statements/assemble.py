@@ -13,7 +13,7 @@ from brian2.units.fundamentalunits import Quantity
 
 from bioneuro import noise, units
 from bioneuro.flow import flow
-from bioneuro.model import Neuron, Population, Projection, Synapse
+from bioneuro.model import ModelError, Neuron, Population, Projection, Synapse
 from bioneuro.plan import Plan
 
 NORMAL, LENGTH = "counter_normal", "step_length"
@@ -99,8 +99,16 @@ def assemble(plan: Plan, functions: Mapping[str, Function], *, generators: bool,
         step = Step(projection.name, projection.synapse.method, events=events, moments=moments)
         group = _synapses(plan, projection, objects, clock, order + len(plan.circuit.populations), step, functions)
         objects[projection.name], steps[projection.name] = group, step
+    _distinct_streams(plan)
     network = b2.Network(*objects.values(), *monitors.values(), name="bioneuro_network")
     return Assembly(objects=objects, monitors=monitors, steps=steps, network=network, clock=clock)
+
+
+def _distinct_streams(plan: Plan) -> None:
+    """Two noises whose names have one number would draw the same: refused, however unlikely."""
+    names = [f"{o}.{xi}" for o, m in plan.circuit.models.items() for xi in sorted(set(re.findall(r"\bxi\w*", m.equations)))]
+    if len({noise.stream(name) for name in names}) < len(names):
+        raise ModelError(f"circuit {plan.circuit.name!r}: two of the noises {names} have the same stream; rename one of them")
 
 
 def _port(plan: Plan, population: Population, clock: Any, order: int, generators: bool) -> Any:

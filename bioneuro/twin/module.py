@@ -76,6 +76,8 @@ class Twin(nn.Module):
             raise TwinError(f"free: {path!r} is a state; only parameters can be learned: {', '.join(sorted(self.start.values))}")
         if any(name == p.delay for p in getattr(model, "pathways", ())):
             raise TwinError(f"free: {path!r} is a delay: it moves events, which has no gradient; scan it instead")
+        if name == getattr(model, "refractory", ""):
+            raise TwinError(f"free: {path!r} is a refractory period: it counts steps, which has no gradient; scan it instead")
         parameter = model.parameters[name]
         scale = float(np.abs(parameter.value).max()) or 1.0
         self.bounds[path] = Bounds(low=parameter.low, high=parameter.high, scale=scale)

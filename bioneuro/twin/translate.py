@@ -38,9 +38,9 @@ class _Scope:
 
 
 def translate(program: Program, circuit: Circuit, *, events: bool) -> str:
-    """Python source with one function per phase, ``phase_0`` and so on, taking ``(x, now, op)``.
+    """Python source with one function per phase, ``phase_0`` and so on, taking ``(x__, now__, op__)``, names that no variable can have.
 
-    `x` maps names to tensors of the phase's object, `now` has the step, `op` the operations. The function returns what it wrote.
+    `x__` maps names to tensors of the phase's object, `now__` has the step, `op__` the operations. The function returns what it wrote.
 
     Raises:
         TranslateError: naming the statement that has no translation and what to do.
@@ -57,7 +57,7 @@ def translate(program: Program, circuit: Circuit, *, events: bool) -> str:
         )
         body = _body(scope)
         title = f"{phase.owner}, {phase.kind}" + (f" {phase.pathway}" if phase.pathway >= 0 else "")
-        functions.append(f"def phase_{number}(x, now, op):  # {title}\n" + "\n".join(f"    {line}" for line in body) + "\n")
+        functions.append(f"def phase_{number}(x__, now__, op__):  # {title}\n" + "\n".join(f"    {line}" for line in body) + "\n")
     return "\n\n".join(functions)
 
 
@@ -127,7 +127,7 @@ def _to_neuron(name: str, operator: ast.operator | None, text: str, scope: _Scop
             "write it as a sum"
         )
     sign = "-" if isinstance(operator, ast.Sub) else ""
-    return [f"now.add({end!r}, {local!r}, {sign}({text}))"]
+    return [f"now__.add({end!r}, {local!r}, {sign}({text}))"]
 
 
 def _write(name: str, text: str, scope: _Scope, *, boolean: bool) -> list[str]:
@@ -139,11 +139,11 @@ def _write(name: str, text: str, scope: _Scope, *, boolean: bool) -> list[str]:
         return [f"{name} = {text}"]
     old = _name(name, scope)
     if kind == "pathway":
-        text = f"op.select(now.arrived, {text}, {old})"
+        text = f"op__.select(now__.arrived, {text}, {old})"
     elif kind == "reset":
-        text = f"op.select(now.spiked, {text}, {old})"
+        text = f"op__.select(now__.spiked, {text}, {old})"
     elif guard:
-        text = f"op.guard({_name(guard, scope)}, {text}, {old})"
+        text = f"op__.guard({_name(guard, scope)}, {text}, {old})"
     scope.written.append(name)
     scope.local.add(name)
     return [f"{name} = {text}"]
@@ -156,15 +156,15 @@ _COMPARE = {ast.Gt: ">", ast.GtE: ">=", ast.Lt: "<", ast.LtE: "<=", ast.Eq: "=="
 def _name(name: str, scope: _Scope) -> str:
     if name in scope.local:
         return name
-    constants = {"pi": "3.141592653589793", "e": "2.718281828459045", "inf": "float('inf')", "dt": "now.dt", "t": "now.t"}
+    constants = {"pi": "3.141592653589793", "e": "2.718281828459045", "inf": "float('inf')", "dt": "now__.dt", "t": "now__.t"}
     if name in constants:
         return constants[name]
     if name == "t_in_timesteps":
-        return "now.k"
+        return "now__.k"
     computed = scope.program.computed[scope.phase.owner]
     if name in computed:
         return f"({_expression(ast.parse(computed[name], mode='eval').body, scope)})"
-    return f"x[{name!r}]"
+    return f"x__[{name!r}]"
 
 
 def _is_boolean(node: ast.AST, scope: _Scope) -> bool:
@@ -183,7 +183,7 @@ def _expression(node: ast.AST, scope: _Scope) -> str:
     if isinstance(node, ast.BinOp):
         if isinstance(node.op, ast.Div) and not any(isinstance(n, ast.Name) for n in ast.walk(node.left)):
             # torch computes number/tensor as number times reciprocal, which rounds twice.
-            return f"(op.number({_expression(node.left, scope)}) / {_expression(node.right, scope)})"
+            return f"(op__.number({_expression(node.left, scope)}) / {_expression(node.right, scope)})"
         return f"({_expression(node.left, scope)} {_OPERATORS[type(node.op)]} {_expression(node.right, scope)})"
     if isinstance(node, ast.UnaryOp):
         inner = _expression(node.operand, scope)
@@ -205,11 +205,11 @@ def _comparison(node: ast.Compare, scope: _Scope) -> str:
     a, b = _expression(left, scope), _expression(right, scope)
     names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
     if scope.exact_steps or names & _INTEGER or operator in (ast.Eq, ast.NotEq):
-        return f"op.flag({a} {_COMPARE[operator]} {b})"
+        return f"op__.flag({a} {_COMPARE[operator]} {b})"
     if operator in (ast.Lt, ast.LtE):
         a, b = b, a
     name = "threshold" if scope.phase.kind == "threshold" else "step"
-    return f"op.{name}({a}, {b}, {operator in (ast.GtE, ast.LtE)}, {_scale(names, scope)!r})"
+    return f"op__.{name}({a}, {b}, {operator in (ast.GtE, ast.LtE)}, {_scale(names, scope)!r})"
 
 
 def _scale(names: set[str], scope: _Scope) -> float:
@@ -229,16 +229,16 @@ def _call(node: ast.Call, scope: _Scope) -> str:
         if scope.unit_factor and isinstance(inner, ast.Name) and inner.id == "not_refractory":
             return "1.0"  # the write is guarded: where the flag is 0 the value is not used
         text = _expression(inner, scope)
-        return text if _is_boolean(inner, scope) else f"op.truncate({text})"
+        return text if _is_boolean(inner, scope) else f"op__.truncate({text})"
     arguments = [_expression(a, scope) for a in node.args]
     if name in _DIRECT:
-        return f"op.call({name!r}, {', '.join(arguments)})"
+        return f"op__.call({name!r}, {', '.join(arguments)})"
     if name in _OWN:
-        return f"op.{name}({', '.join(arguments)})"
+        return f"op__.{name}({', '.join(arguments)})"
     if name == "counter_normal":
-        return f"op.normal(now.seed, {', '.join(arguments)})"
+        return f"op__.normal(now__.seed, {', '.join(arguments)})"
     if name == "step_length" or name.startswith("drive_"):
-        return f"now.table({name!r}, {arguments[1]})"
+        return f"now__.table({name!r}, {arguments[1]})"
     raise TranslateError(
         f"{scope.phase.owner}: {name}() has no translation" + ("; write noise as xi in the equations" if name.startswith("rand") else "")
     )

@@ -67,7 +67,7 @@ template <class Name> void load_train(const char* path)
 }
 
 // From event to event: merges the arrivals of all ports, stimulus by stimulus, into ticks. The same rules as bioneuro/ticks.py, to the
-// last bit: events are ordered by their picosecond, then by port; those less than a picosecond apart share a tick; a reading has its
+// last bit: events are ordered by their picosecond, then by port; those of the same or the next picosecond share a tick; a reading has its
 // own tick, which is the same for all stimuli, and an event at its time comes after it.
 struct Port {
     std::vector<int64_t> offset;  // of each stimulus, and the end
@@ -81,6 +81,7 @@ template <class Any = void> struct EventsOf {
     static std::vector<Port> ports;
     static std::vector<Head> heads;             // stimulus by stimulus, so that the next event is found in one cache line
     static std::vector<int64_t> start;          // first tick of each stretch between readings
+    static std::vector<int64_t> limits;         // picosecond of each reading of each stimulus
     static std::vector<double> reads, last, ahead;
     static std::vector<std::vector<int32_t> > pending;  // of port p in the j-th tick ahead, from stimuli of block b
     static const double* length;                // seconds of this tick, of each stimulus
@@ -108,7 +109,7 @@ template <class Any = void> struct EventsOf {
     static void point(Head& head, const Port& port, int64_t s, int64_t next)
     {
         head.next = next;
-        head.picosecond = next < port.offset[s + 1] ? (int64_t)std::rint(port.time[next]*1e12) : INT64_MAX;
+        head.picosecond = next < port.offset[s + 1] ? picosecond(port.time[next]) : INT64_MAX;
     }
 
     // The port whose next event of a stimulus comes first, or -1.
@@ -121,29 +122,27 @@ template <class Any = void> struct EventsOf {
         return best;
     }
 
-    static int64_t stretch(int64_t s, double t)
+    static int64_t picosecond(double t) { return (int64_t)std::rint(t*1e12); }
+
+    static int64_t stretch(int64_t s, int64_t when)
     {
         int64_t r = 0;
-        while (r < n_reads && t >= reads[s*n_reads + r] - 1e-12) r++;
+        while (r < n_reads && when >= limits[s*n_reads + r]) r++;
         return r;
     }
 
     // Take the events of one instant, to be fired in the j-th tick ahead (not at all if j < 0): they share a stretch, and each comes
-    // within a picosecond of the one before.
+    // in the picosecond of the one before or the next.
     static double take(int64_t s, Head* head, int p, int64_t r, int b, int j)
     {
         const double instant = ports[p].time[head[p].next];
-        double before = instant;
         for (;;) {
             Port& port = ports[p];
             const int64_t k = head[p].next, then = head[p].picosecond;
             if (j >= 0 && port.index[k] >= 0) fires(b, p, j).push_back(port.index[k]);
-            before = port.time[k];
             point(head[p], port, s, k + 1);
             p = first(head);
-            if (p < 0 || head[p].picosecond > then + 3) return instant;
-            const double t = ports[p].time[head[p].next];
-            if (t - before > 1e-12 || stretch(s, t) != r) return instant;
+            if (p < 0 || head[p].picosecond > then + 1 || stretch(s, head[p].picosecond) != r) return instant;
         }
     }
 
@@ -159,6 +158,8 @@ template <class Any = void> struct EventsOf {
         stimuli = count;
         n_reads = columns;
         reads.assign(values, values + count*columns);
+        limits.resize(reads.size());
+        for (size_t k = 0; k < reads.size(); k++) limits[k] = picosecond(reads[k]);
         heads.resize(stimuli*ports.size());
         last.assign(stimuli, 0.0);
         ahead.assign(stimuli*AHEAD, 0.0);
@@ -172,7 +173,7 @@ template <class Any = void> struct EventsOf {
                 Head* head = heads.data() + s*ports.size();
                 counts.assign(n_reads, 0);
                 for (int p = first(head); p >= 0; p = first(head)) {
-                    const int64_t r = stretch(s, ports[p].time[head[p].next]);
+                    const int64_t r = stretch(s, head[p].picosecond);
                     if (r == n_reads) break;
                     take(s, head, p, r, b, -1);
                     counts[r]++;
@@ -211,7 +212,7 @@ template <class Any = void> struct EventsOf {
                     if (reading[j]) now = reads[s*n_reads + in[j]];
                     else {
                         const int p = first(head);
-                        if (p >= 0 && stretch(s, ports[p].time[head[p].next]) == in[j]) now = take(s, head, p, in[j], b, j);
+                        if (p >= 0 && stretch(s, head[p].picosecond) == in[j]) now = take(s, head, p, in[j], b, j);
                     }
                     ahead[j*stimuli + s] = now > before ? now - before : 0.0;
                     before = now;
@@ -242,6 +243,7 @@ template <class Any> const double* EventsOf<Any>::length = 0;
 template <class Any> std::vector<Port> EventsOf<Any>::ports;
 template <class Any> std::vector<typename EventsOf<Any>::Head> EventsOf<Any>::heads;
 template <class Any> std::vector<int64_t> EventsOf<Any>::start;
+template <class Any> std::vector<int64_t> EventsOf<Any>::limits;
 template <class Any> std::vector<double> EventsOf<Any>::reads;
 template <class Any> std::vector<double> EventsOf<Any>::last;
 template <class Any> int64_t EventsOf<Any>::stimuli = 0;
