@@ -158,7 +158,8 @@ def pairing(
         onset, rest: time before the first and after the last spike.
 
     Returns:
-        a protocol with coordinates ``lag``, ``rate``, ``start`` (the initial value if it is one number without unit, else its index) and ``repetition``.
+        a protocol with coordinates ``lag``, ``rate``, ``repetition`` and ``start``: the initial value if it is one number without unit, else
+        the index of the initial state.
 
     Errors:
         UnitError: a unit is wrong; ProtocolError: no lag, no pair, or a rate that is not positive.

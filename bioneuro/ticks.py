@@ -152,17 +152,27 @@ def poisson_bins(rng: np.random.Generator, probability: Floats, first: int, last
 
     Drawn by geometric gaps, so that the bins of an element are distinct and in order.
     """
+    expected = float(probability.max(initial=0.0)) * (last - first)
+    columns = int(expected + 6 * np.sqrt(expected) + 8)
+    rows = max(1, BLOCK // columns)
+    found = [_gaps(rng, probability[k : k + rows], first, last, columns) for k in range(0, probability.size, rows)]
+    counts = np.concatenate([np.empty(0, np.int64), *(count for count, _ in found)])
+    return np.repeat(np.arange(probability.size), counts), np.concatenate([np.empty(0, np.int64), *(bins for _, bins in found)])
+
+
+def _gaps(rng: np.random.Generator, probability: Floats, first: int, last: int, columns: int) -> tuple[Ints, Ints]:
+    """Number of spikes of each element of a block, and their bins."""
     never = 2.0 * (last - first + 1)
     with np.errstate(divide="ignore"):
         scale = np.where(probability > 0, -1 / np.log1p(-probability), np.inf)[:, None]
-    expected = float(probability.max(initial=0.0)) * (last - first)
-    columns = int(expected + 6 * np.sqrt(expected) + 8)
     reached = np.full((probability.size, 1), first - 1, dtype=np.int64)
     parts: list[Ints] = []
     while not parts or not (reached >= last).all():
-        gaps = np.floor(np.minimum(rng.standard_exponential((probability.size, columns)) * scale, never)) + 1
-        parts.append(reached + np.cumsum(gaps, axis=1, dtype=np.int64))
+        gaps = rng.standard_exponential((probability.size, columns))
+        gaps *= scale
+        np.minimum(gaps, never, out=gaps)
+        parts.append(reached + np.cumsum(gaps.astype(np.int64) + 1, axis=1))
         reached = parts[-1][:, -1:]
     bins = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
     inside = bins < last
-    return np.repeat(np.arange(probability.size), inside.sum(axis=1)), bins[inside]
+    return inside.sum(axis=1), bins[inside]

@@ -88,6 +88,15 @@ def test_cython_agrees(ledger):
     agree(simulate(circuit, todo, seed=3, target="cython"), compiled, ledger, "AdEx", "Cython, 200 neurons, 2 s")
 
 
+@pytest.mark.slow
+def test_cython_agrees_on_every_variant(ledger):
+    """All twelve variants in Cython, which compiles for minutes."""
+    kinds = [("lif", method, on) for method in LIF for on in (True, False)] + [("adex", method, on) for method in ADEX for on in (True, False)]
+    circuit, todo = zoo(kinds), drive("2000 ms")
+    seen = simulate(circuit, todo, seed=1, target="cython")
+    agree(seen, simulate(circuit, todo, seed=1), ledger, "LIF, AdEx (12 variants)", "Cython, 200 neurons, 2 s")
+
+
 def test_noise_is_equal_draw_for_draw(ledger):
     """The noisy calcium rule from event to event: the same draws, so the same efficacy, on all four engines."""
     circuit = graupner2012.pair("DP")

@@ -130,7 +130,7 @@ def _compiler(name: str) -> str:
     try:
         return subprocess.run([*name.split(), "--version"], capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError) as error:
-        raise CompileError(f"the C++ compiler {name!r} (from $CXX, else g++) does not tell its version: {error}; set CXX to one that works") from error
+        raise CompileError(f"the C++ compiler {name!r} ($CXX, else g++) does not tell its version: {error}; set CXX to one that works") from error
 
 
 @functools.cache
