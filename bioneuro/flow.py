@@ -121,7 +121,7 @@ class _Steps(ast.NodeTransformer):
             left, right, op = right, left, ast.GtE()
         if not (isinstance(left, ast.Name) and left.id in self.states and isinstance(op, ast.GtE | ast.Gt)):
             raise FlowError(f"{ast.unparse(node)!r} does not have the form int(variable >= level)")
-        level = _sympy(right)
+        level = symbolic(right)
         if {str(s) for s in level.free_symbols} & self.states:
             raise FlowError(f"the level in {ast.unparse(node)!r} changes during the step")
         for known in self.thresholds:
@@ -135,10 +135,10 @@ class _Steps(ast.NodeTransformer):
 _FUNCTIONS = {"exp": sp.exp, "log": sp.log, "sqrt": sp.sqrt, "sin": sp.sin, "cos": sp.cos, "tanh": sp.tanh, "abs": sp.Abs}
 
 
-def _sympy(node: ast.AST) -> sp.Expr:
+def symbolic(node: ast.AST) -> sp.Expr:
     """A whitelisted expression tree as sympy: built node by node, nothing is evaluated as text."""
     if isinstance(node, ast.Expression):
-        return _sympy(node.body)
+        return symbolic(node.body)
     if isinstance(node, ast.Constant):
         return sp.Float(node.value) if isinstance(node.value, float) else sp.Integer(node.value)
     if isinstance(node, ast.Name):
@@ -146,21 +146,21 @@ def _sympy(node: ast.AST) -> sp.Expr:
             raise FlowError(f"{node.id!r} has no meaning between events")
         return sp.Symbol(node.id, real=True)
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return -_sympy(node.operand)
+        return -symbolic(node.operand)
     if isinstance(node, ast.BinOp):
-        a, b = _sympy(node.left), _sympy(node.right)
+        a, b = symbolic(node.left), symbolic(node.right)
         operators = {ast.Add: lambda: a + b, ast.Sub: lambda: a - b, ast.Mult: lambda: a * b, ast.Div: lambda: a / b, ast.Pow: lambda: a**b}
         if type(node.op) in operators:
             return operators[type(node.op)]()
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _FUNCTIONS:
-        return _FUNCTIONS[node.func.id](*(_sympy(a) for a in node.args))
+        return _FUNCTIONS[node.func.id](*(symbolic(a) for a in node.args))
     raise FlowError(f"{ast.unparse(node)!r} is not an expression that can be solved exactly")
 
 
 def _rate(place: str, name: str, right: str, states: set[str], noise: set[str], thresholds: list[Threshold]) -> Rate:
     text.check_expression(right, f"{place}: d{name}/dt")
     tree = _Steps(states, thresholds).visit(ast.parse(right.strip(), mode="eval"))
-    whole = sp.expand(_sympy(tree))
+    whole = sp.expand(symbolic(tree))
     x = sp.Symbol(name, real=True)
     power: sp.Expr = sp.Integer(0)
     noises = tuple(n for n in sorted(noise) if sp.Symbol(n, real=True) in whole.free_symbols)

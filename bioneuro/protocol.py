@@ -164,9 +164,9 @@ def pairing(
     Errors:
         UnitError: a unit is wrong; ProtocolError: no lag, no pair, or a rate that is not positive.
     """
+    if np.size(lag) == 0 or np.size(rate) == 0:
+        raise ProtocolError(f"pairing is empty: {np.size(lag)} lags, {np.size(rate)} rates; give at least one of each")
     lags, rates = _times(lag, "pairing: lag"), np.atleast_1d(units.in_unit(rate, "hertz", "pairing: rate"))
-    if lags.size == 0 or rates.size == 0:
-        raise ProtocolError(f"pairing is empty: {lags.size} lags, {rates.size} rates; give at least one of each")
     _check_count(pairs, "pairing: pairs")
     if np.any(rates <= 0):
         raise ProtocolError(f"pairing: rate {rates.min():g} Hz is not positive; give pairs per second")

@@ -11,6 +11,8 @@ from bioneuro import protocol
 from bioneuro.brian import simulate
 from bioneuro.catalogue import brette2005, graupner2012, song2000, vogels2005
 from bioneuro.model import Circuit, Neuron, Population, Projection
+from bioneuro.plan import plan
+from bioneuro.statements import read
 from bioneuro.theory import pair as pair_theory
 from bioneuro.twin import Twin
 from bioneuro.verify import verify
@@ -79,6 +81,15 @@ def test_neurons_spike_identically(ledger):
     with torch.no_grad():
         twin = Twin(circuit)(todo, seed=1).detached()
     agree(twin, compiled, ledger, "LIF, AdEx (12 variants)", "twin, 200 neurons, 2 s")
+
+
+@pytest.mark.parametrize("method", LIF)
+def test_no_statement_divides_by_the_refractory_flag(method):
+    """Brian2's text does so for exponential_euler; Cython then stops with a ZeroDivisionError at the first spike."""
+    circuit = zoo([("lif", method, True)], size=2)
+    update = next(phase.code for phase in read(plan(circuit, drive("10 ms"), seed=0)).phases if phase.kind == "update")
+    assert "not_refractory" in update
+    assert "/int(not_refractory)" not in update.replace(" ", "")
 
 
 def test_cython_agrees(ledger):

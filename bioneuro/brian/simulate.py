@@ -155,9 +155,7 @@ def _runtime(todo: Plan, engine: str, strict: bool, shown: Progress) -> Result:
             step += 1
 
         assembly.network.add(brian2.NetworkOperation(read, clock=assembly.clock, when="start", order=-1))
-        # Brian2 divides by the refractory flag where the result is masked; a NaN that is not masked is refused afterwards.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            assembly.network.run(todo.n_steps * assembly.clock.dt, namespace={})
+        assembly.network.run(todo.n_steps * assembly.clock.dt, namespace={})
         read()
         tell(todo.n_steps, todo.n_steps)
         dt = float(assembly.clock.dt)

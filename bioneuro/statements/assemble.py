@@ -1,5 +1,6 @@
 """Circuit + plan -> live Brian2 objects on whatever device is active. The reader and the engine use the same ones."""
 
+import ast
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from brian2.stateupdaters.base import StateUpdateMethod
 from brian2.units.fundamentalunits import Quantity
 
 from bioneuro import noise, units
-from bioneuro.flow import flow
+from bioneuro.flow import flow, symbolic
 from bioneuro.model import ModelError, Neuron, Population, Projection, Synapse
 from bioneuro.plan import Plan
 
@@ -59,8 +60,9 @@ class Step(StateUpdateMethod):
     def __call__(self, equations: Any, variables: Any = None, method_options: Any = None) -> str:
         if self.events:
             return self._flow(equations, variables)
-        code = StateUpdateMethod.stateupdaters[self.method](equations, variables, method_options)
-        return re.sub(r"^(xi\w*)( = .*)randn\(\)", lambda m: f"{m[1]}{m[2]}{self.draw(m[1])}", str(code), flags=re.MULTILINE)
+        code = str(StateUpdateMethod.stateupdaters[self.method](equations, variables, method_options))
+        code = "\n".join(_without_vanishing(line) for line in code.splitlines())
+        return re.sub(r"^(xi\w*)( = .*)randn\(\)", lambda m: f"{m[1]}{m[2]}{self.draw(m[1])}", code, flags=re.MULTILINE)
 
     def _flow(self, equations: Any, variables: Any) -> str:
         substituted = dict(equations.get_substituted_expressions(variables))
@@ -102,6 +104,24 @@ def assemble(plan: Plan, functions: Mapping[str, Function], *, generators: bool,
     _distinct_streams(plan)
     network = b2.Network(*objects.values(), *monitors.values(), name="bioneuro_network")
     return Assembly(objects=objects, monitors=monitors, steps=steps, network=network, clock=clock)
+
+
+def _without_vanishing(statement: str) -> str:
+    """A statement that divides by the refractory flag, with the flag set to 1.
+
+    Brian2 does not write the result while the flag is 0, but Cython stops at the division and torch makes its slope NaN.
+    """
+    for node in ast.walk(ast.parse(statement)):
+        below = None
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            below = node.right
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and isinstance(node.right, ast.UnaryOp):
+            below = node.left
+        if below is not None and "not_refractory" in ast.unparse(below):
+            at_zero = ast.parse(ast.unparse(below).replace("int(not_refractory)", "0"), mode="eval")
+            if symbolic(at_zero).expand() == 0:
+                return statement.replace("int(not_refractory)", "1")
+    return statement
 
 
 def _distinct_streams(plan: Plan) -> None:

@@ -31,7 +31,6 @@ class _Scope:
     program: Program
     circuit: Circuit
     exact_steps: bool
-    unit_factor: bool
     written: list[str] = field(default_factory=list)
     local: set[str] = field(default_factory=set)
     flags: set[str] = field(default_factory=set)
@@ -52,7 +51,6 @@ def translate(program: Program, circuit: Circuit, *, events: bool) -> str:
             program=program,
             circuit=circuit,
             exact_steps=events,  # flow has already turned thresholds into lengths; its comparisons carry no derivative
-            unit_factor=_divides_by_flag(phase.code),
             flags={*program.flags[phase.owner]},
         )
         body = _body(scope)
@@ -66,19 +64,6 @@ def compiled(source: str) -> list[Callable[..., Any]]:
     scope: dict[str, Any] = {}
     exec(compile(source, "<twin>", "exec"), scope)  # made above from whitelisted text
     return [scope[f"phase_{k}"] for k in range(sum(1 for name in scope if name.startswith("phase_")))]
-
-
-def _divides_by_flag(code: str) -> bool:
-    """Whether a flag stands in a denominator, where it would turn gradients of masked elements into NaN."""
-    for node in ast.walk(ast.parse(code)):
-        bad = None
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
-            bad = node.right
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
-            bad = node.left if isinstance(node.right, ast.UnaryOp) else None
-        if bad is not None and any(isinstance(n, ast.Name) and n.id == "not_refractory" for n in ast.walk(bad)):
-            return True
-    return False
 
 
 def _body(scope: _Scope) -> list[str]:
@@ -226,8 +211,6 @@ def _call(node: ast.Call, scope: _Scope) -> str:
     name = node.func.id  # type: ignore[attr-defined]
     if name == "int":
         (inner,) = node.args
-        if scope.unit_factor and isinstance(inner, ast.Name) and inner.id == "not_refractory":
-            return "1.0"  # the write is guarded: where the flag is 0 the value is not used
         text = _expression(inner, scope)
         return text if _is_boolean(inner, scope) else f"op__.truncate({text})"
     arguments = [_expression(a, scope) for a in node.args]
