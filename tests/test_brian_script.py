@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bioneuro import brian, cli, protocol
@@ -182,6 +182,7 @@ def test_integers_read_back(values: list[int], slope: int) -> None:
 
 
 @given(block(st.floats(allow_nan=False, allow_infinity=False)))
+@example([1.7e308, -1.7e308])  # whose difference overflows
 def test_floats_read_back(values: list[float]) -> None:
     whole = np.array(values, np.float64)
     np.testing.assert_array_equal(evaluated(array(whole)), whole)

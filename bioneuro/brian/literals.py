@@ -109,7 +109,7 @@ def _tiles(values: NDArray[Any]) -> str:
 
 
 def _runs(values: NDArray[Any]) -> str:
-    starts = np.concatenate([[0], np.flatnonzero(np.diff(values)) + 1])
+    starts = np.concatenate([[0], np.flatnonzero(values[1:] != values[:-1]) + 1])
     counts = np.diff(np.append(starts, values.size))
     alike = (counts == counts[0]).all()
     if starts.size == values.size or (not alike and 4 * starts.size > values.size):
@@ -140,7 +140,7 @@ def _rows(values: NDArray[Any]) -> str:
     n, columns = values.shape
     if n > 1 and (values == values[0]).all():
         return f"np.tile({array(values[0])}, ({n}, 1))"
-    starts = np.concatenate([[0], np.flatnonzero((np.diff(values, axis=0) != 0).any(axis=1)) + 1])
+    starts = np.concatenate([[0], np.flatnonzero((values[1:] != values[:-1]).any(axis=1)) + 1])
     if 4 * starts.size <= n:
         return f"np.repeat({_rows(values[starts])}, {array(np.diff(np.append(starts, n)))}, axis=0)"
     return f"{array(values.ravel())}.reshape(-1, {columns})"
