@@ -1,6 +1,6 @@
 """What a protocol is made of: how time is stepped, coordinates of trials, imposed spikes and currents."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -122,12 +122,19 @@ class Poisson:
     Attributes:
         rate: Hz, one per stimulus.
         start, stop: seconds.
+        common: the part of `rate` that is shared, spike by spike, with every port of the same `source`; Hz, one per stimulus (default: 0).
+            Unit k of one port shares with unit k of the other.
+        source: the name of the shared train.
+        shift: how many seconds after the shared train this port fires it.
     """
 
     rate: Floats
     start: float
     stop: float
     grid: float
+    common: Floats = field(default_factory=lambda: np.zeros(0))
+    source: str = ""
+    shift: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rate", frozen(self.rate))
@@ -142,6 +149,13 @@ class Poisson:
                 f"poisson: rates must lie between 0 and {0.5 / self.grid:g} Hz (half a spike per bin of {self.grid} s); "
                 "lower the rate or make the grid finer"
             )
+        object.__setattr__(self, "common", frozen(self.common if self.common.size else np.zeros_like(self.rate)))
+        if self.common.shape != self.rate.shape or not np.all((self.common >= 0) & (self.common <= self.rate)):
+            raise ProtocolError(
+                f"poisson: shared rates {self.common} Hz of {self.rate} Hz; they lie between 0 and the whole rate: lower the correlation"
+            )
+        if not np.isfinite(self.shift) or self.shift < 0 or (np.any(self.common) and not self.source):
+            raise ProtocolError(f"poisson: shift {self.shift} s, source {self.source!r}; give a time from 0 on and a name for what is shared")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

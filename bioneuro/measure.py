@@ -1,5 +1,6 @@
 """Numbers read off a recording: one code for NumPy and torch, usable as a figure's axis and as a fit's loss."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,8 @@ from array_api_compat import array_namespace, is_torch_array
 from numpy.typing import NDArray
 from scipy import special
 
-from bioneuro.recording import Recording
+from bioneuro import units
+from bioneuro.recording import Recording, of_trials
 
 
 class MeasureError(ValueError):
@@ -100,10 +102,79 @@ def weight_ratio(
 
 def change(recording: Recording, *, along: str = "lag", path: str = "stdp.w", before: float) -> Curve:
     """Final minus initial value of `path` (of which `before` is the initial value), averaged over trials with the same coordinate."""
-    values, (x,) = grouped(recording, final(recording, path)[:, 0], along)
+    made = average(recording, along=along, path=path)
+    return dataclasses.replace(made, name=f"change of {path}", y=made.y - before)
+
+
+def ratio(recording: Recording, *, along: str = "lag", path: str = "stdp.w", before: float) -> Curve:
+    """Final over initial value of `path` (of which `before` is the initial value), averaged over trials with the same coordinate."""
+    made = average(recording, along=along, path=path)
+    return dataclasses.replace(made, name=f"{path} after / before", y=made.y / before, error=made.error / abs(before))
+
+
+def average(recording: Recording, *, along: str, path: str, reading: int = -1) -> Curve:
+    """Mean of one reading of `path` over the trials with the same coordinate and over units, with its standard error over both."""
+    return _mean(recording, recording[path][:, reading, :], along, f"mean of {path}")
+
+
+def paired_pulse_ratio(recording: Recording, *, along: str = "interval", path: str) -> Curve:
+    """The second reading of `path` over the first, averaged: the paired-pulse ratio of `bioneuro.protocol.paired_pulse`."""
+    seen = recording[path]
+    if seen.shape[1] < 2:
+        raise MeasureError(f"paired_pulse_ratio needs two readings of {path!r}, one after each pulse; there is {seen.shape[1]}")
+    return _mean(recording, seen[:, 1, :] / seen[:, 0, :], along, "paired-pulse ratio")
+
+
+def course(recording: Recording, *, path: str) -> Curve:
+    """Mean of `path` over all trials and units at every reading, with its standard error; the readings must be common to all trials."""
+    if np.ptp(recording.times, axis=0).max() > 0:
+        raise MeasureError("course: the trials are read at different times; select trials that agree with `at`")
+    seen = recording[path]
+    xp = array_namespace(seen)
+    flat = xp.reshape(xp.permute_dims(seen, (1, 0, 2)), (seen.shape[1], -1))
+    return Curve(name=f"mean of {path}", x=recording.times[0], unit="second", y=xp.mean(flat, axis=1), error=_standard_error(flat))
+
+
+def at(recording: Recording, **conditions: Any) -> Recording:
+    """The trials in which coordinates have given values, as a recording: ``at(seen, lag="10 ms")`` or ``at(seen, rate=20 * Hz)``.
+
+    Raises `MeasureError` for an unknown coordinate or a value that no trial has; `UnitError` for a wrong unit.
+    """
+    kept = np.ones(recording.n_trials, bool)
+    for name, value in conditions.items():
+        if name not in recording.conditions:
+            raise MeasureError(f"no coordinate {name!r}; the trials have {sorted(recording.conditions)}")
+        known = recording.conditions[name]
+        wanted = float(units.in_unit(value, known.unit, f"at: {name}"))
+        kept &= np.isclose(known.values, wanted, rtol=1e-9, atol=1e-12 * np.abs(known.values).max(initial=0))
+        if not kept.any():
+            raise MeasureError(f"no trial has {name} = {value} (with what was asked before); there are {np.unique(known.shown)} {known.unit}")
+    trials = np.flatnonzero(kept)
+    return dataclasses.replace(
+        recording,
+        traces={path: values[trials] for path, values in recording.traces.items()},
+        times=recording.times[trials],
+        spikes={name: of_trials(train, trials) for name, train in recording.spikes.items()},
+        conditions={name: dataclasses.replace(c, values=c.values[trials]) for name, c in recording.conditions.items()},
+        raster={name: values[trials] for name, values in recording.raster.items()},
+        close={},  # they name trials by their number in the whole
+    )
+
+
+def _mean(recording: Recording, values: Any, along: str, name: str) -> Curve:
+    """Mean and standard error of `values` (trial, unit) over trials with the same coordinate, and over units."""
+    seen, (x,) = grouped(recording, values, along)
+    flat = array_namespace(seen).reshape(seen, (seen.shape[0], -1))
+    return Curve(name=name, x=x, unit=recording.conditions[along].unit, y=flat.mean(axis=1), error=_standard_error(flat))
+
+
+def _standard_error(values: Any) -> Any:
+    """Of the mean along the second axis; 0 where there is one value."""
+    n = values.shape[1]
     xp = array_namespace(values)
-    y = xp.mean(values, axis=1) - before
-    return Curve(name=f"change of {path}", x=x, unit=recording.conditions[along].unit, y=y, error=0 * y)
+    mean = xp.mean(values, axis=1)
+    # Not xp.std: its slope at equal values is not finite.
+    return 0 * mean if n == 1 else (xp.sum((values - mean[:, None]) ** 2, axis=1) / (n * (n - 1))) ** 0.5
 
 
 def spike_count(recording: Recording, population: str) -> Any:

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bioneuro import text
+from bioneuro import text, units
 from bioneuro.dynamics import SPECIAL, Neuron, Pathway, Synapse, check_dynamics, known_dimensions, read_from_ends
 from bioneuro.records import ModelError, Parameter, did_you_mean, digest, frozen, parameter
 
 __all__ = [
-    "SPECIAL", "Circuit", "ModelError", "Neuron", "Parameter", "Pathway", "Population", "Projection", "Synapse", "did_you_mean", "digest",
-    "frozen", "parameter",
+    "SPECIAL", "Circuit", "ModelError", "Neuron", "Parameter", "Pathway", "Population", "Projection", "Synapse", "delayed",
+    "did_you_mean", "digest", "frozen", "parameter",
 ]  # fmt: skip
 
 
@@ -205,3 +205,30 @@ def _with_values(model: Any, owner: str, new: Mapping[str, Any]) -> Any:
             blank = initial.get(name, Parameter(value=np.zeros(()), unit="1" if unit in ("boolean", "integer") else unit))
             initial[name] = blank.with_value(value, place)
     return dataclasses.replace(model, parameters=parameters, initial=initial)
+
+
+def delayed(synapse: Synapse, *, axonal: Any = None, dendritic: Any = None) -> Synapse:
+    """`synapse` where spikes arrive late: presynaptic ones by the `axonal` delay, postsynaptic ones by the `dendritic` delay.
+
+    Without it both arrive at once, so that lags of a protocol are lags at the synapse. An axonal delay moves a window to positive lags, a
+    dendritic one to negative lags.
+
+    Arguments:
+        axonal, dendritic: times, such as ``"1 ms"``; they become the parameters ``d_axonal`` and ``d_dendritic``.
+
+    Raises:
+        ModelError: a pathway has a delay of its own; change that parameter instead.
+    """
+    given = {"pre": ("d_axonal", axonal, "from soma to synapse"), "post": ("d_dendritic", dendritic, "from soma back to the synapse")}
+    added = {event: (name, time, says) for event, (name, time, says) in given.items() if time is not None}
+    for pathway in synapse.pathways:
+        if pathway.delay and pathway.event in added:
+            raise ModelError(
+                f"{synapse.name}: spikes of {pathway.event!r} arrive after {pathway.delay!r} already; set that parameter with with_values"
+            )
+    late = {}
+    for name, time, says in added.values():
+        milliseconds = float(units.in_unit(time, "second", f"{synapse.name}.{name}")) * 1e3
+        late[name] = parameter(milliseconds, "ms", low=0, high=1000, says=f"delay of a spike {says}", source="chosen by the user")
+    pathways = tuple(dataclasses.replace(p, delay=added[p.event][0]) if p.event in added else p for p in synapse.pathways)
+    return dataclasses.replace(synapse, pathways=pathways, parameters={**synapse.parameters, **late})

@@ -73,6 +73,15 @@ def train(steps: Any, index: Any, *, n_trials: int, size: int, dt: float) -> Tra
     return Train(steps=steps[order], offsets=offsets, size=size, dt=dt)
 
 
+def of_trials(whole: Train, trials: NDArray[np.int64]) -> Train:
+    """The spikes of some trials, numbered anew in the order given."""
+    rows = (trials[:, None] * whole.size + np.arange(whole.size)).ravel()
+    parts = [whole.steps[whole.offsets[k] : whole.offsets[k + 1]] for k in rows]
+    lengths = whole.offsets[rows + 1] - whole.offsets[rows]
+    steps = np.concatenate([*parts, np.empty(0, np.int64)])
+    return Train(steps=steps, offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), size=whole.size, dt=whole.dt)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Recording:
     """What was seen in a run.

@@ -165,14 +165,31 @@ def drawn_spikes(source: Spikes | Poisson, port: str, size: int, seed: int) -> D
             raise ProtocolError(f"spikes of {port!r} name a unit outside 0..{size - 1}")
         order = np.lexsort((source.unit, source.time, source.stimulus))
         return Drawn(stimulus=source.stimulus[order], unit=source.unit[order], time=source.time[order], distinct=False)
-    rng = np.random.Generator(np.random.Philox(key=[seed, zlib.crc32(port.encode())]))
-    first, last = round(source.start / source.grid), round(source.stop / source.grid)
-    element, bins = poisson_bins(rng, np.repeat(source.rate * source.grid, size), first, last)
+    element, bins = _poisson(source, port, size, seed)
     if size > 1:
         order = np.lexsort((element % size, bins, element // size))
         element, bins = element[order], bins[order]
     stimulus, unit = (element, np.zeros_like(element)) if size == 1 else np.divmod(element, size)
     return Drawn(stimulus=stimulus, unit=unit, time=np.asarray(bins * source.grid, np.float64), distinct=True)
+
+
+def _poisson(source: Poisson, port: str, size: int, seed: int) -> tuple[Ints, Ints]:
+    """(element, bin) of a port's trains, ordered so: its own spikes, and those that it shares with others."""
+    first, last = round(source.start / source.grid), round(source.stop / source.grid)
+    common = np.repeat(source.common, size)
+
+    def drawn(name: str, rate: Floats) -> tuple[Ints, Ints]:
+        rng = np.random.Generator(np.random.Philox(key=[seed, zlib.crc32(name.encode())]))
+        return poisson_bins(rng, rate * source.grid, first, last)
+
+    own = drawn(port, np.repeat(source.rate, size) - common)
+    if not common.any():
+        return own
+    element, bins = drawn(f"shared {source.source}", common)
+    bins = bins + round(source.shift / source.grid)
+    kept = bins < last
+    both = np.unique(np.stack([np.append(own[0], element[kept]), np.append(own[1], bins[kept])], axis=1), axis=0)
+    return both[:, 0], both[:, 1]
 
 
 def _imposed(tick: Ints, index: Ints) -> Imposed:

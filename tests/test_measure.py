@@ -140,3 +140,50 @@ def test_what_a_measure_needs() -> None:
     uneven = dataclasses.replace(made, conditions={**made.conditions, "lag": lags})
     with pytest.raises(MeasureError, match=r"the groups by .* have 6 to 7 trials"):
         measure.grouped(uneven, measure.final(uneven, "calcium.rho"), "lag")
+
+
+def test_at_selects_trials() -> None:
+    whole = recording(uniform())
+    part = measure.at(whole, lag="10 ms", start=1)
+    assert part.n_trials == REPETITIONS
+    assert set(part.conditions["lag"].shown) == {10.0}
+    np.testing.assert_array_equal(part["calcium.rho"].ravel(), uniform()[2, 1])
+    with pytest.raises(MeasureError, match=r"no trial has lag = 3 ms .*\[-10\.   0\.  10\.\] ms"):
+        measure.at(whole, lag="3 ms")
+    with pytest.raises(MeasureError, match="no coordinate 'rate'"):
+        measure.at(whole, rate="3 Hz")
+
+
+def test_at_keeps_the_spikes_of_its_trials() -> None:
+    rng = np.random.default_rng(3)
+    steps, index = rng.integers(0, 100, 500), rng.integers(0, 300 * 2, 500)
+    whole = dataclasses.replace(recording(uniform()), spikes={"cell": train(steps, index, n_trials=300, size=2, dt=1e-3)})
+    part = measure.at(whole, start=0)
+    kept = np.flatnonzero(whole.conditions["start"].values == 0)
+    for here, there in enumerate(kept):
+        for unit in range(2):
+            np.testing.assert_array_equal(part.spikes["cell"].times(here, unit), whole.spikes["cell"].times(there, unit))
+
+
+def test_means_have_standard_errors() -> None:
+    values = uniform()
+    seen = measure.at(recording(values), start=0)
+    curve = measure.change(seen, path="calcium.rho", before=0.25)
+    np.testing.assert_allclose(curve.y, values[:, 0].mean(axis=1) - 0.25, rtol=1e-12)
+    np.testing.assert_allclose(curve.error, values[:, 0].std(axis=1, ddof=1) / np.sqrt(REPETITIONS), rtol=1e-12)
+    half = measure.ratio(seen, path="calcium.rho", before=0.5)
+    np.testing.assert_allclose(half.y, 2 * values[:, 0].mean(axis=1), rtol=1e-12)
+    tensors = dataclasses.replace(seen, traces={"calcium.rho": torch.tensor(seen["calcium.rho"])})
+    np.testing.assert_allclose(measure.ratio(tensors, path="calcium.rho", before=0.5).error, half.error, rtol=1e-12)
+
+
+def test_course_and_paired_pulse_ratio_read_several_times() -> None:
+    one = recording(uniform())
+    readings = np.concatenate([one["calcium.rho"], 3 * one["calcium.rho"]], axis=1)
+    two = dataclasses.replace(one, traces={"x": readings}, times=np.tile([1.0, 2.0], (300, 1)))
+    np.testing.assert_allclose(measure.paired_pulse_ratio(two, along="lag", path="x").y, 3.0)
+    course = measure.course(two, path="x")
+    np.testing.assert_allclose(course.y, [uniform().mean(), 3 * uniform().mean()])
+    assert course.x.tolist() == [1.0, 2.0]
+    with pytest.raises(MeasureError, match="needs two readings"):
+        measure.paired_pulse_ratio(one, along="lag", path="calcium.rho")

@@ -161,7 +161,7 @@ EMPTY: list[tuple[Any, str]] = [
     (lambda: protocol.poisson({"pre": "10 Hz"}, "1 s", grid="0 s"), "must be positive"),
     (lambda: protocol.poisson({"pre": "10 Hz"}, "1 ms", grid="1 s"), "no bin of 1.0 s"),
     (lambda: protocol.poisson({"pre": "6000 Hz"}, "1 s"), "between 0 and 5000 Hz .*; lower the rate or make the grid finer"),
-    (lambda: protocol.poisson({"pre": "-1 Hz"}, "1 s"), "between 0 and 5000 Hz"),
+    (lambda: protocol.poisson({"pre": "-1 Hz"}, "1 s"), "is negative; give a number per second"),
     (lambda: Poisson(rate=[NAN], start=0, stop=1, grid=1e-4), "between 0 and 5000 Hz"),
     (lambda: Poisson(rate=[1.0], start=2, stop=1, grid=1e-4), "give 0 <= start < stop"),
     (lambda: protocol.step_current({}, "1 s"), "one value per trial"),

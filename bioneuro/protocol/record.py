@@ -1,0 +1,120 @@
+"""The second noun: what is done to a circuit. A protocol knows no engine.
+
+Trials are an axis: a whole STDP window, both initial states and all repetitions are one protocol and one run. Times are in seconds in
+the record and take units (``5*ms`` or ``"5 ms"``) where they are written.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bioneuro import text, units
+from bioneuro.imposed import Clock, Coordinate, Current, Events, Floats, Poisson, ProtocolError, Spikes, integers
+from bioneuro.records import digest, frozen
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Protocol:
+    """What is done: spikes and currents imposed, values set per trial, and when what is read.
+
+    Attributes:
+        stepping: `Clock` or `Events`.
+        trials: coordinate name -> `Coordinate`, one value per trial.
+        stimulus: the number of the stimulus of each trial, from 0. Trials that share one differ in settings and noise only.
+        reads: reading times in seconds, shape (stimulus, reads), increasing.
+        settings: placed name ("calcium.rho", "calcium.gamma_p") -> SI value per trial, for parameters and initial values.
+        spikes: population -> `Spikes` or `Poisson`.
+        currents: population -> `Current`.
+        record: placed state names to read; empty means every state variable.
+        dimensions: placed name -> dimensions of its settings, where they were given with units; a plan refuses others.
+    """
+
+    name: str
+    stepping: Clock | Events
+    trials: Mapping[str, Coordinate]
+    stimulus: NDArray[np.int64]
+    reads: Floats
+    settings: Mapping[str, Floats] = field(default_factory=dict)
+    spikes: Mapping[str, Spikes | Poisson] = field(default_factory=dict)
+    currents: Mapping[str, Current] = field(default_factory=dict)
+    record: tuple[str, ...] = ()
+    dimensions: Mapping[str, units.Dimensions] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        text.check_name(self.name, "protocol.name")
+        record: Any = self.record
+        if isinstance(record, str):
+            raise ProtocolError(f"protocol {self.name!r}: record is the text {record!r}; give a tuple of placed names, ({record!r},)")
+        if not isinstance(self.stepping, Clock | Events):
+            raise ProtocolError(f"protocol {self.name!r}: stepping {self.stepping!r:.60} is unknown; allowed: clock('0.1 ms'), Events()")
+        object.__setattr__(self, "reads", frozen(self.reads))
+        object.__setattr__(self, "stimulus", integers(self.stimulus, f"protocol {self.name!r}: stimulus"))
+        object.__setattr__(self, "record", tuple(dict.fromkeys(self.record)))
+        settings = {path: units.si(value, f"protocol {self.name!r}: setting {path}") for path, value in self.settings.items()}
+        known = {path: dims for path, (_, dims) in settings.items() if dims != units.DIMENSIONLESS}
+        object.__setattr__(self, "dimensions", MappingProxyType({**known, **self.dimensions}))
+        object.__setattr__(self, "settings", MappingProxyType({path: frozen(value) for path, (value, _) in settings.items()}))
+        for name in ("trials", "spikes", "currents"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+        if self.reads.ndim != 2 or self.reads.size == 0 or self.stimulus.size == 0:
+            raise ProtocolError(f"protocol {self.name!r} is empty: it has no trial or no reading time; give at least one of each")
+        if not np.all(np.isfinite(self.reads)) or self.reads.min() < 0 or np.any(np.diff(self.reads, axis=1) < 0):
+            raise ProtocolError(f"protocol {self.name!r}: reading times are finite, not negative and in increasing order")
+        if self.stimulus.ndim != 1 or not np.array_equal(np.unique(self.stimulus), np.arange(self.n_stimuli)):
+            raise ProtocolError(f"protocol {self.name!r}: stimulus numbers each trial's stimulus from 0 to {self.n_stimuli - 1}, all used")
+        for what, values in [*((k, c.values) for k, c in self.trials.items()), *self.settings.items()]:
+            if values.shape != (self.n_trials,):
+                raise ProtocolError(f"protocol {self.name!r}: {what!r} has shape {values.shape}, expected ({self.n_trials},): one per trial")
+            if not np.all(np.isfinite(values)):
+                raise ProtocolError(f"protocol {self.name!r}: {what!r} holds a value that is not finite")
+        for name, current in self.currents.items():
+            if current.value.shape[1] != self.n_trials:
+                raise ProtocolError(
+                    f"protocol {self.name!r}: the current into {name!r} has {current.value.shape[1]} columns, expected {self.n_trials}: one per trial"
+                )
+        for port, spikes in self.spikes.items():
+            if isinstance(spikes, Spikes) and spikes.time.size and not 0 <= spikes.stimulus.min() <= spikes.stimulus.max() < self.n_stimuli:
+                raise ProtocolError(f"protocol {self.name!r}: spikes of {port!r} name a stimulus outside 0..{self.n_stimuli - 1}")
+            if isinstance(spikes, Poisson) and spikes.rate.shape != (self.n_stimuli,):
+                raise ProtocolError(f"protocol {self.name!r}: poisson {port!r} needs one rate per stimulus ({self.n_stimuli})")
+
+    @property
+    def n_trials(self) -> int:
+        return int(self.stimulus.size)
+
+    @property
+    def n_stimuli(self) -> int:
+        return int(self.reads.shape[0])
+
+    @property
+    def digest(self) -> str:
+        return digest(self)
+
+
+def once(protocol: Protocol) -> Protocol:
+    """The trials of `protocol` whose ``repetition`` is 0: what differs in noise only is done once."""
+    if "repetition" not in protocol.trials:
+        return protocol
+    keep = np.flatnonzero(protocol.trials["repetition"].values == 0)
+    kept, stimulus = np.unique(protocol.stimulus[keep], return_inverse=True)
+    spikes: dict[str, Spikes | Poisson] = {}
+    for port, s in protocol.spikes.items():
+        if isinstance(s, Poisson):
+            spikes[port] = dataclasses.replace(s, rate=s.rate[kept], common=s.common[kept])
+        else:
+            mine = np.isin(s.stimulus, kept)
+            spikes[port] = Spikes(stimulus=np.searchsorted(kept, s.stimulus[mine]), unit=s.unit[mine], time=s.time[mine])
+    return dataclasses.replace(
+        protocol,
+        trials={k: dataclasses.replace(c, values=frozen(c.values[keep])) for k, c in protocol.trials.items()},
+        stimulus=stimulus,
+        reads=protocol.reads[kept],
+        settings={k: v[keep] for k, v in protocol.settings.items()},
+        spikes=spikes,
+        currents={k: dataclasses.replace(c, value=c.value[:, keep]) for k, c in protocol.currents.items()},
+    )
