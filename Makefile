@@ -27,11 +27,7 @@ $(READY): constraints.txt setup.cfg pyproject.toml | preflight
 	touch $(READY)
 
 figures: $(READY) ## run the protocols and draw their figures
-	@set -e; for stem in $(EXPERIMENTS); do \
-	    echo "== $$stem"; \
-	    MPLBACKEND=Agg $(BIN)/bioneuro run protocols/$$stem.py; \
-	    MPLBACKEND=Agg $(BIN)/python figures/$$stem.py; \
-	done
+	MPLBACKEND=Agg $(BIN)/bioneuro run $(foreach stem,$(EXPERIMENTS),protocols/$(stem).py figures/$(stem).py)
 
 test: $(READY) ## run the tests, without those marked slow
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

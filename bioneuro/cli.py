@@ -75,8 +75,8 @@ def _parser() -> argparse.ArgumentParser:
     add("list", _list, "models of the catalogue, and protocol scripts in ./protocols")
     show = add("show", _show, "equations, events and parameters of a model")
     show.add_argument("model", nargs="+", metavar="MODEL", help="a name that `bioneuro list` shows, or its beginning")
-    run = add("run", _run, "run a protocol script: its main(options), with these options", parents=[script.parser()])
-    run.add_argument("path", type=Path, metavar="PATH.py", help="the script; it is run as it is, so run only what you trust")
+    run = add("run", _run, "run protocol and figure scripts: their main(options), with these options", parents=[script.parser()])
+    run.add_argument("path", type=Path, nargs="+", metavar="PATH.py", help="the scripts; they are run as they are, so run only what you trust")
     info = add("info", _info, "what a recording holds and where it comes from")
     info.add_argument("path", type=Path, metavar="FILE.nc")
     cache = add("cache", _cache, "compiled programs kept on this machine")
@@ -149,12 +149,20 @@ def _show(given: argparse.Namespace) -> None:
 
 
 def _run(given: argparse.Namespace) -> None:
-    path: Path = given.path
-    if path.suffix != ".py" or not path.is_file():
-        near = did_you_mean(str(path), [str(p) for p in path.parent.glob("*.py")])
-        raise CommandError(f"{path} is not an existing .py file; give the path of a protocol script.{near}")
-    options = script.from_arguments(path.stem, given)
+    if given.out is not None and len(given.path) > 1:
+        raise CommandError(f"--out: {given.out} for {len(given.path)} scripts; run one at a time with --out, or leave it out")
+    for path in given.path:
+        if path.suffix != ".py" or not path.is_file():
+            near = did_you_mean(str(path), [str(p) for p in path.parent.glob("*.py")])
+            raise CommandError(f"{path} is not an existing .py file; give the path of a protocol or figure script.{near}")
     brian2_may_load()
+    for path in given.path:
+        if len(given.path) > 1:
+            print(f"== {path}", flush=True)
+        _run_one(path, script.from_arguments(path.stem, given))
+
+
+def _run_one(path: Path, options: script.Options) -> None:
     with _module(path) as module:
         if not callable(getattr(module, "main", None)):
             raise CommandError(f"{path} has no function main(options: Options) -> Path; add one, see bioneuro.script")

@@ -105,7 +105,7 @@ def test_show_delays_and_resets(capsys: pytest.CaptureFixture[str]) -> None:
         ("graupner2012 DP", "graupner2012 DP"),
         ("GRAUPNER2012 dp", "graupner2012 DP"),
         ("graupner2012 hippocampal s", "graupner2012 hippocampal slices"),
-        ("vog", "vogels2005 LIF"),
+        ("vogels2005", "vogels2005 LIF"),
     ],
 )
 def test_names(asked: str, found: str) -> None:
@@ -160,6 +160,17 @@ def test_run_refuses(argv: list[str], says: str, folder: Path, capsys: pytest.Ca
     assert captured.err.startswith("error: ")
     assert captured.err.count("\n") == 1
     assert says in captured.err
+
+
+def test_run_takes_several(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("protocols/twin.py").write_text(Path("protocols/small.py").read_text())
+    assert cli.main(["run", "protocols/small.py", "protocols/twin.py", "--quick"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said == ["== protocols/small.py", "results/quick/small.nc", "== protocols/twin.py", "results/quick/twin.nc"]
+    assert cli.main(["run", "protocols/small.py", "protocols/twin.py", "--out", "x.nc"]) == 2
+    assert "run one at a time with --out" in capsys.readouterr().err
+    assert cli.main(["run", "protocols/small.py", "protocols/missing.py"]) == 2  # all are looked for before one is run
+    assert "==" not in capsys.readouterr().out
 
 
 def test_run_finds_neighbours_and_leaves_nothing_behind(folder: Path) -> None:
