@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bioneuro import brian, catalogue, evidence, measure, plot, protocol, theory, twin
+    from bioneuro import brian, catalogue, evidence, measure, plot, protocol, study, theory, twin
     from bioneuro.files import load, save
     from bioneuro.fit import fit, replay
     from bioneuro.model import Circuit, Neuron, Parameter, Pathway, Population, Projection, Synapse, delayed, parameter
@@ -28,12 +28,12 @@ _HOME = {
     "Twin": "bioneuro.twin",
     "verify": "bioneuro.verify",
 }
-_ROOMS = ("brian", "catalogue", "evidence", "measure", "plot", "protocol", "theory", "twin")
+_ROOMS = ("brian", "catalogue", "evidence", "measure", "plot", "protocol", "study", "theory", "twin")
 
 __all__ = [
     "Circuit", "Clock", "Events", "Neuron", "Parameter", "Pathway", "Population", "Projection", "Protocol", "Recording", "Synapse",
     "Twin", "brian", "catalogue", "clock", "delayed", "evidence", "fit", "load", "measure", "parameter", "plot", "protocol", "replay", "save",
-    "theory", "twin", "verify",
+    "study", "theory", "twin", "verify",
 ]  # fmt: skip
 
 

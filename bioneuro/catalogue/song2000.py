@@ -8,9 +8,17 @@ doi 10.1038/78829, with the numbers of Brian2's example STDP.py (adapted from th
     apre, apost  traces of past spikes              tau_plus, tau_minus their decay times
 
 A presynaptic spike is processed before a postsynaptic one at the same time: at lag 0 a pair is causal and potentiates by A_plus.
+
+`onto_one_neuron` is the network of that example: many inputs onto one neuron, whose spikes train them.
+
+    v      membrane potential                  tau_m, E_L, V_th, V_r   membrane time constant, rest, threshold, reset
+    g_e    excitatory over leak conductance    tau_e, E_e              its decay time and reversal potential
+    g_max  conductance of a spike through a synapse of weight 1
 """
 
-from bioneuro.model import Circuit, Pathway, Population, Projection, Synapse, parameter
+import dataclasses
+
+from bioneuro.model import Circuit, Neuron, Pathway, Population, Projection, Synapse, parameter
 
 EQUATIONS = """
 w : 1
@@ -66,4 +74,48 @@ def pair(scheme: str = "all to all") -> Circuit:
     )
 
 
-CIRCUITS = {f"song2000 {scheme}": (lambda scheme=scheme: pair(scheme)) for scheme in SCHEMES}
+def neuron() -> Neuron:
+    """The leaky integrate-and-fire neuron of the example, excited through a conductance."""
+    return Neuron(
+        name="lif",
+        equations="""
+        dv/dt = (E_L - v + g_e*(E_e - v))/tau_m : volt
+        dg_e/dt = -g_e/tau_e : 1
+        """,
+        threshold="v > V_th",
+        reset="v = V_r",
+        method="euler",
+        parameters={
+            "tau_m": parameter(10, "ms", low=0.1, high=1000, says="membrane time constant", source=_SOURCE),
+            "E_L": parameter(-74, "mV", low=-150, high=50, says="resting potential", source=_SOURCE),
+            "E_e": parameter(0, "mV", low=-150, high=150, says="reversal potential of excitation", source=_SOURCE),
+            "V_th": parameter(-54, "mV", low=-150, high=50, says="threshold", source=_SOURCE),
+            "V_r": parameter(-60, "mV", low=-150, high=50, says="reset potential", source=_SOURCE),
+            "tau_e": parameter(5, "ms", low=0.1, high=1000, says="decay time of excitation", source=_SOURCE),
+        },
+        initial={"v": parameter(-60, "mV"), "g_e": parameter(0.0)},
+        reference="Brian2 example STDP.py, adapted from Song, Miller & Abbott 2000",
+    )
+
+
+def transmitting(rule: Synapse) -> Synapse:
+    """`rule`, whose weight ``w`` is a share of the largest, with transmission: a presynaptic spike adds g_max*w to ``g_e``, then learns."""
+    g_max = parameter(0.01, low=0, high=10, says="conductance of a spike at w = 1, over the leak", source=_SOURCE)
+    pathways = (Pathway(event="pre", code="g_e_post += g_max*w"), *rule.pathways)
+    return dataclasses.replace(rule, pathways=pathways, parameters={**rule.parameters, "g_max": g_max})
+
+
+def onto_one_neuron(inputs: int = 1000, learning: Synapse | None = None) -> Circuit:
+    """`inputs` ports excite one neuron through synapses that learn by `learning` (default: `rule`); placed as ``stdp`` and ``cell``."""
+    synapse = transmitting(learning or rule())
+    return Circuit(
+        name="song2000",
+        populations=(Population(name="input", size=inputs), Population(name="cell", neuron=neuron())),
+        projections=(Projection(name="stdp", synapse=synapse, pre="input", post="cell"),),
+    )
+
+
+CIRCUITS = {
+    **{f"song2000 {scheme}": (lambda scheme=scheme: pair(scheme)) for scheme in SCHEMES},
+    "song2000 onto one neuron": lambda: onto_one_neuron(inputs=100),
+}
