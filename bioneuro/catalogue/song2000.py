@@ -17,6 +17,7 @@ A presynaptic spike is processed before a postsynaptic one at the same time: at 
 """
 
 import dataclasses
+from collections.abc import Callable, Mapping
 
 from bioneuro.model import Circuit, Neuron, Pathway, Population, Projection, Synapse, parameter
 
@@ -115,7 +116,7 @@ def onto_one_neuron(inputs: int = 1000, learning: Synapse | None = None) -> Circ
     )
 
 
-CIRCUITS = {
+CIRCUITS: Mapping[str, Callable[[], Circuit]] = {
     **{f"song2000 {scheme}": (lambda scheme=scheme: pair(scheme)) for scheme in SCHEMES},
-    "song2000 onto one neuron": lambda: onto_one_neuron(inputs=100),
+    "song2000 onto one neuron": onto_one_neuron,
 }
