@@ -156,10 +156,15 @@ def _run(given: argparse.Namespace) -> None:
             near = did_you_mean(str(path), [str(p) for p in path.parent.glob("*.py")])
             raise CommandError(f"{path} is not an existing .py file; give the path of a protocol or figure script.{near}")
     brian2_may_load()
+    unread = set(given.data)
     for path in given.path:
         if len(given.path) > 1:
             print(f"== {path}", flush=True)
-        _run_one(path, script.from_arguments(path.stem, given))
+        options = script.from_arguments(path.stem, given)
+        _run_one(path, options)
+        unread &= set(script.unread(options))
+    if unread:
+        raise CommandError(f"--data: no script took notice of {', '.join(map(str, sorted(unread)))}; figure scripts show tables, see script.data")
 
 
 def _run_one(path: Path, options: script.Options) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from bioneuro import brian, measure, units
+from bioneuro.evidence.points import Points
 from bioneuro.model import Circuit
 from bioneuro.protocol import Events, Protocol, once
 from bioneuro.recording import Recording
@@ -87,8 +88,24 @@ def lbfgs(*, steps: int = 60, patience: int = 4, gain: float = 1e-6) -> Optimise
     return Optimiser(make=make, steps=steps, patience=patience, gain=gain)
 
 
-def curve_error(target: Recording | measure.Curve, of: measure.Measure = measure.weight_ratio) -> Loss:
-    """Mean squared distance of a curve from the target's, in units of the target's mean standard error (1 if it has none)."""
+def curve_error(target: Recording | measure.Curve | Points, of: measure.Measure = measure.weight_ratio, *, within: Any = None) -> Loss:
+    """Mean squared distance of a curve from the target's.
+
+    From a recording or a curve it is in units of the target's mean standard error (1 if it has none). From measured points every
+    point is in units of its own standard error; those without one count like the mean of the others (1 if there is none at all).
+
+    Arguments:
+        of: the measure that gives the curve; for points it must give what they are the means of.
+        within: for points only, how far the nearest trial may be from a point, as in `bioneuro.measure.nearest`; by default it must be there.
+
+    Raises:
+        FitError: `within` is given for something other than points. The loss itself raises it, or for points `MeasureError`, where the
+            curve has other conditions than its target.
+    """
+    if isinstance(target, Points):
+        return _points_error(target, of, within)
+    if within is not None:
+        raise FitError(f"curve_error: within={within!r} is for measured points; a {type(target).__name__} needs the same trials as the fit")
     wanted = of(target) if isinstance(target, Recording) else target
     y = np.asarray(wanted.y, dtype=np.float64)
     error = float(np.sqrt(np.mean(np.square(np.asarray(wanted.error))))) or 1.0
@@ -98,6 +115,19 @@ def curve_error(target: Recording | measure.Curve, of: measure.Measure = measure
         if not np.allclose(curve.x, wanted.x):
             raise FitError(f"curve_error: the curve has {curve.x.size} points along its coordinate, the target {wanted.x.size} others")
         return torch.mean(((curve.y - torch.as_tensor(y, dtype=curve.y.dtype, device=curve.y.device)) / error) ** 2)
+
+    return loss
+
+
+def _points_error(points: Points, of: measure.Measure, within: Any) -> Loss:
+    known = points.sem[np.isfinite(points.sem)]
+    usual = float(np.sqrt(np.mean(known**2))) if known.size else 1.0
+    sem = np.where(np.isfinite(points.sem), points.sem, usual)
+
+    def loss(seen: Recording) -> Tensor:
+        y = measure.nearest(of(seen), points, within=within).y
+        mean, error = (torch.tensor(values, dtype=y.dtype, device=y.device) for values in (points.mean, sem))
+        return torch.mean(((y - mean) / error) ** 2)
 
     return loss
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from bioneuro import units
+from bioneuro.evidence.points import Points
 from bioneuro.recording import Recording, of_trials
 
 
@@ -175,6 +176,34 @@ def _standard_error(values: Any) -> Any:
     mean = xp.mean(values, axis=1)
     # Not xp.std: its slope at equal values is not finite.
     return 0 * mean if n == 1 else (xp.sum((values - mean[:, None]) ** 2, axis=1) / (n * (n - 1))) ** 0.5
+
+
+def nearest(curve: Curve, points: Points, *, within: Any = None) -> Curve:
+    """`curve` at the conditions of measured points, in their order: at each of them the nearest point of the curve, nothing between.
+
+    Arguments:
+        within: how far that may be away, with its unit; by default nowhere but for rounding. The protocol may rather have the
+            measured conditions as its own, such as ``pairing(lag=points.x*second)``.
+
+    Raises:
+        MeasureError: the curve runs along another quantity, or a point is too far from all of the curve. UnitError: a wrong unit.
+    """
+    if units.unit(curve.unit).dimensions != units.unit(points.unit).dimensions:
+        raise MeasureError(f"{points.name!r} is along {points.unit!r}, the curve {curve.name!r} along {curve.unit!r}; measure along the same")
+    allowed = 0.0 if within is None else float(units.in_unit(within, points.unit, "nearest: within"))
+    x = np.asarray(curve.x, dtype=np.float64)
+    closest = np.abs(x[None, :] - points.x[:, None]).argmin(axis=1)
+    away = np.abs(x[closest] - points.x)
+    k = int((away - 1e-9 * np.abs(points.x)).argmax())
+    if away[k] > allowed + 1e-9 * np.abs(points.x[k]) + 1e-15:
+        scale, shown = units.unit(points.unit).scale, "" if points.unit == "1" else f" {points.unit}"
+        wanted, there = (f"{value / scale:.6g}{shown}" for value in (points.x[k], x[closest[k]]))
+        raise MeasureError(
+            f"{points.name!r} has a point at {wanted}, but the nearest condition of the curve {curve.name!r} is {there}; give the protocol the "
+            f"conditions of the points, or allow within='{1.01 * away[k] / scale:.3g}{shown}'"
+        )
+    where = closest.tolist()  # both NumPy and torch take a list
+    return Curve(name=curve.name, x=x[closest], unit=curve.unit, y=curve.y[where], error=curve.error[where])
 
 
 def spike_count(recording: Recording, population: str) -> Any:

@@ -5,9 +5,10 @@ so that a test can tell a figure that is out of date.
 """
 
 import contextlib
+import itertools
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from bioneuro import model, units
+from bioneuro.evidence.points import Points
 from bioneuro.measure import Curve
 from bioneuro.recording import Recording
 
@@ -97,10 +99,28 @@ def theory(ax: Axes, x: ArrayLike, y: ArrayLike, *, unit: str = "ms", label: str
     return ax
 
 
-def evidence(ax: Axes, x: ArrayLike, y: ArrayLike, error: ArrayLike | None = None, *, unit: str = "ms", label: str = "", **more: Any) -> Axes:
-    """Other people's data as open markers; x in SI, shown in `unit`."""
+def evidence(
+    ax: Axes, x: ArrayLike | Points, y: ArrayLike | None = None, error: ArrayLike | None = None, *, unit: str = "", label: str = "", **more: Any
+) -> Axes:
+    """Measured data as open markers: `Points`, or values `x` in SI with `y` and its `error`; shown in `unit`.
+
+    Points are shown in their own unit and under their own name unless told otherwise, with a bar where a standard error is known.
+    """
+    if isinstance(x, Points):
+        known = x.sem if np.isfinite(x.sem).any() else None
+        label = label or x.name.replace("$", r"\$")  # the name is no formula
+        return evidence(ax, x.x, x.mean, known, unit=unit or x.unit, label=label, **more)
+    if y is None:
+        raise TypeError("plot.evidence: y is missing; give points, or x and y")
     kind = {"fmt": "s", "color": VERMILION, "markerfacecolor": "none", "markeredgewidth": 0.6, "elinewidth": 0.6, "zorder": 4, **more}
-    ax.errorbar(shown(x, unit), np.asarray(y), yerr=None if error is None else np.asarray(error), label=label or None, **kind)
+    ax.errorbar(shown(x, unit or "ms"), np.asarray(y), yerr=None if error is None else np.asarray(error), label=label or None, **kind)
+    return ax
+
+
+def overlay(ax: Axes, tables: Iterable[Points], *, unit: str = "", **more: Any) -> Axes:
+    """Several sets of measured points, each with a marker of its own."""
+    for points, marker in zip(tables, itertools.cycle("so^Dv<>"), strict=False):
+        evidence(ax, points, unit=unit, **{"fmt": marker, **more})
     return ax
 
 

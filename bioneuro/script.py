@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from bioneuro import units
+from bioneuro.evidence.points import Points
+from bioneuro.evidence.table import read_csv, unit_in
 from bioneuro.model import Circuit, ModelError, did_you_mean
 
 ENGINES = ("cpp", "cython", "numpy")
@@ -34,7 +37,9 @@ class Options:
         set: placed name -> value with unit as text, such as ``{"calcium.tau_Ca": "25 ms"}``.
         out: the file to write.
         progress: show progress bars; None means only on a terminal.
+        data: CSV files with measurements to show or to fit; `data` reads them.
         applied: the paths of `set` that some circuit took; `apply` fills it.
+        read: the files of `data` that were read; `data` fills it.
     """
 
     quick: bool = False
@@ -43,10 +48,13 @@ class Options:
     set: Mapping[str, str] = field(default_factory=dict)
     out: Path
     progress: bool | None = None
+    data: tuple[Path, ...] = ()
     applied: list[str] = field(default_factory=list, compare=False, repr=False)
+    read: list[Path] = field(default_factory=list, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "set", MappingProxyType(dict(self.set)))
+        object.__setattr__(self, "data", tuple(self.data))
         if self.engine not in ENGINES:
             raise OptionError(f"--engine: {self.engine!r} is unknown; allowed: {', '.join(ENGINES)}")
         if not 0 <= self.seed < 2**63:
@@ -61,6 +69,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--engine", choices=ENGINES, default="cpp", help="what Brian2 runs on (default: cpp)")
     made.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help='a parameter or initial value, such as calcium.tau_Ca="25 ms"'
+    )
+    made.add_argument(
+        "--data", action="append", default=[], type=Path, metavar="FILE.csv", help="own measurements: condition (unit),mean,sem,n"
     )
     made.add_argument("--out", type=Path, metavar="PATH", help="the file to write (default: results/<script>.nc)")
     made.add_argument("--no-progress", action="store_true", help="no progress bars (default: on a terminal)")
@@ -85,8 +96,13 @@ def from_arguments(stem: str, given: argparse.Namespace) -> Options:
     """The options that `parser` found.
 
     Raises:
-        OptionError: an entry of --set is no NAME=VALUE or comes twice; an unknown engine; a seed out of range.
+        OptionError: an entry of --set is no NAME=VALUE or comes twice; a file of --data is missing or comes twice; an unknown engine; a
+            seed out of range.
     """
+    for path in given.data:
+        if not path.is_file() or given.data.count(path) > 1:
+            what = "is given twice; give it once" if path.is_file() else "is not a file; give the path of a CSV file"
+            raise OptionError(f"--data: {path} {what}")
     values: dict[str, str] = {}
     for entry in given.set:
         path, equals, value = (part.strip() for part in entry.partition("="))
@@ -102,6 +118,7 @@ def from_arguments(stem: str, given: argparse.Namespace) -> Options:
         set=values,
         out=given.out or Path("results", *["quick"] * given.quick, f"{stem}.nc"),
         progress=False if given.no_progress else None,
+        data=tuple(given.data),
     )
 
 
@@ -136,3 +153,32 @@ def unused(options: Options, circuits: Sequence[Circuit]) -> None:
 def left_over(options: Options) -> tuple[str, ...]:
     """The paths of ``--set`` that `apply` has put into no circuit so far."""
     return tuple(path for path in options.set if path not in options.applied)
+
+
+def data(options: Options, unit: str, among: Sequence[str] = ()) -> tuple[Points, ...]:
+    """The tables of ``--data`` for an axis in `unit`, in which conditions are where a table does not name their unit itself.
+
+    A figure draws them with ``plot.overlay(ax, script.data(options, "ms"))``. If its axes are of several kinds, it says so with `among`,
+    such as ``among=("ms", "Hz")``: each axis gets its tables, and every table must name its unit.
+
+    Raises:
+        OptionError: a table fits no axis, or might fit several. TableError: a file is not a table of measurements.
+    """
+    kinds = {units.unit(name).dimensions: name for name in (*among, unit)}
+    axes = " and ".join(kinds.values())
+    mine: list[Points] = []
+    for path in options.data:
+        own = unit_in(path)
+        if not own and len(kinds) > 1:
+            raise OptionError(f"--data: {path} has conditions without a unit, but the axes are in {axes}; write it as in 'condition ({unit})'")
+        if own and units.unit(own).dimensions not in kinds:
+            raise OptionError(f"--data: {path} has conditions in {own!r}, but the axes are in {axes}; give data along these")
+        if not own or units.unit(own).dimensions == units.unit(unit).dimensions:
+            mine.append(read_csv(path, unit=unit))
+            options.read.append(path)
+    return tuple(mine)
+
+
+def unread(options: Options) -> tuple[Path, ...]:
+    """The files of ``--data`` that `data` has not read so far."""
+    return tuple(path for path in options.data if path not in options.read)

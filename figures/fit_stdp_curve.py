@@ -63,7 +63,7 @@ def values(ax: Axes, seen: dict[str, Recording], planted: Circuit, best: int) ->
 
 def main(options: Options) -> Path:
     folder = options.out.with_suffix("")
-    full = not options.set and options.out == Path("results", f"{STEM}.nc")
+    full = not options.set and not options.data and options.out == Path("results", f"{STEM}.nc")
     planted = apply(options, graupner2012.pair("DP"))
     seen = {name: load(folder / f"{name}.nc") for name in RECORDINGS}
     if seen["target"].provenance.circuit != planted.digest:

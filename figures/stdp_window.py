@@ -62,7 +62,7 @@ def read(used: dict[str, Recording], folder: Path, name: str, circuit: Circuit) 
 
 def main(options: Options) -> Path:
     folder = options.out.with_suffix("")
-    full = not options.set and options.out == Path("results", f"{STEM}.nc")
+    full = not options.set and not options.data and options.out == Path("results", f"{STEM}.nc")
     used: dict[str, Recording] = {}
     with plot.style():
         figure, axes = plot.grid(4, 4, height=165, sharex=True, sharey="row")

@@ -150,6 +150,8 @@ def test_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["protocols/small.py", "--set", "calcium.tau_ca=25 ms"], "Did you mean 'calcium.tau_Ca'?"),
         (["protocols/small.py", "--set", "stdp.w=1"], "no circuit of protocols/small.py took stdp.w"),
         (["protocols/small.py", "--set", "tau_Ca"], "is not NAME=VALUE"),
+        (["protocols/small.py", "--data", "mine.csv"], "--data: mine.csv is not a file"),
+        (["protocols/small.py", "--data", "small.txt"], "no script took notice of small.txt"),
     ],
 )
 def test_run_refuses(argv: list[str], says: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,8 @@ A presynaptic spike is processed before a postsynaptic one at the same time: at 
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 
 from bioneuro.model import Circuit, Neuron, Pathway, Population, Projection, Synapse, parameter
 
@@ -116,7 +117,5 @@ def onto_one_neuron(inputs: int = 1000, learning: Synapse | None = None) -> Circ
     )
 
 
-CIRCUITS: Mapping[str, Callable[[], Circuit]] = {
-    **{f"song2000 {scheme}": (lambda scheme=scheme: pair(scheme)) for scheme in SCHEMES},
-    "song2000 onto one neuron": onto_one_neuron,
-}
+CIRCUITS: dict[str, Callable[[], Circuit]] = {f"song2000 {scheme}": partial(pair, scheme) for scheme in SCHEMES}
+CIRCUITS["song2000 onto one neuron"] = onto_one_neuron

@@ -1,1 +1,1 @@
-"""Published data with their error bars, one file per paper."""
+"""Measured data with their error bars: published ones, one file per paper, and the user's own tables."""
