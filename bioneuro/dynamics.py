@@ -35,6 +35,12 @@ _RESERVED = frozenset(
 )
 
 
+# Brian2 knows these as units wherever it meets them; single letters such as m and A it does not.
+_STANDARD = frozenset("ms us ns mV uV nV pA nA uA mA nS uS mS pS pF nF uF Hz kHz MHz cm mm um nm nM uM mM".split())
+_LONG = re.compile(r".?(volt|amp|farad|siemens|second|hertz|metre|ohm|gram|mole|molar)")
+_UNITS = text.UNITS | _STANDARD | set(filter(_LONG.fullmatch, units.NAMES))
+
+
 def _mapping(values: Mapping[str, Parameter], place: str) -> Mapping[str, Parameter]:
     for name, value in values.items():
         text.check_name(name, f"{place}: name")
@@ -234,6 +240,8 @@ def _check_variable(name: str, place: str) -> None:
             f"{place}: {name!r} ends in '_pre' or '_post', which in a synapse means a variable of the neuron at that end; "
             f"rename it, for example to {name.replace('_p', 'p')!r}"
         )
+    if name in _UNITS:
+        raise ModelError(f"{place}: {name!r} is the name of a unit; rename the variable, for example to {name + '_0'!r}")
     if name in SPECIAL | FLAT | _RESERVED or name.startswith("xi_"):
         raise ModelError(f"{place}: {name!r} is a name that the engines use themselves; rename it, for example to {name + '_0'!r}")
 

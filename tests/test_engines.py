@@ -10,7 +10,7 @@ from brian2.units import ms
 from bioneuro import protocol
 from bioneuro.brian import simulate
 from bioneuro.catalogue import brette2005, graupner2012, song2000, vogels2005
-from bioneuro.model import Circuit, Neuron, Population, Projection
+from bioneuro.model import Circuit, Neuron, Population, Projection, parameter
 from bioneuro.plan import plan
 from bioneuro.statements import read
 from bioneuro.theory import pair as pair_theory
@@ -181,3 +181,24 @@ def test_events_a_picosecond_apart_are_told_apart_alike():
     circuit = song2000.pair().with_values({"stdp.w_min": -1000, "stdp.w_max": 1000})
     verdict = verify(simulate(circuit, todo, seed=0), simulate(circuit, todo, seed=0, target="numpy"), tolerance=1e-12)
     assert verdict, str(verdict)
+
+
+def test_a_statement_that_became_a_number():
+    """Brian2 writes dx/dt = -x/dt with Euler as x = 0: the twin took a number where it had a tensor."""
+    neuron = Neuron(
+        name="n",
+        equations="dx/dt = -x/dt : 1\ndy/dt = (x - y)/dt : 1",
+        threshold="y > 0.5",
+        reset="x = 1",
+        parameters={},
+        initial={"x": parameter(1.0)},
+    )
+    circuit = Circuit(name="copy", populations=(Population(name="n", neuron=neuron),))
+    todo = protocol.Protocol(
+        name="steps", stepping=protocol.clock("1 ms"), trials={}, stimulus=np.zeros(1, np.int64), reads=np.arange(1, 6)[None, :] * 1e-3
+    )
+    with torch.no_grad():
+        twin = Twin(circuit)(todo).detached()
+    verdict = verify(twin, simulate(circuit, todo, seed=0, target="numpy"))
+    assert verdict, str(verdict)
+    assert twin.spikes["n"].counts.sum() > 1

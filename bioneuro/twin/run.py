@@ -13,7 +13,7 @@ from bioneuro.model import Neuron
 from bioneuro.plan import Plan, recording
 from bioneuro.recording import Recording
 from bioneuro.statements import Program
-from bioneuro.twin.operations import Operations
+from bioneuro.twin.operations import Operations, tensor
 
 CLOSE = 1e-9
 """Relative distances from threshold below this are noted, so that a divergence of engines can be recognised as a tie."""
@@ -234,7 +234,8 @@ def _do(
             return
     result = function(view, now, op)
     if phase.kind != "threshold":
-        states.update({name: value.expand(states[name].shape) for name, value in result.items()})
+        # A statement may have become a plain number: dx/dt = -x/dt is x = 0.
+        states.update({name: tensor(value, now.like).expand(states[name].shape) for name, value in result.items()})
         return
     fired[owner].append(result)
     distance = op.close_calls()
