@@ -4,6 +4,7 @@ Trials lie flat: index = trial*size + unit. Ports (populations without a neuron)
 thousand repetitions of a lag share its spikes. Nothing here knows an engine.
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioneuro import units
+from bioneuro.flow import longest_gap, refuse_long_steps
 from bioneuro.model import Circuit, Projection, did_you_mean
 from bioneuro.protocol import Clock, Events, Protocol, ProtocolError
 from bioneuro.recording import Provenance, Recording, train
@@ -109,6 +111,7 @@ def plan(circuit: Circuit, protocol: Protocol, *, seed: int) -> Plan:
     Errors:
         ProtocolError: a port, setting or record is not in the circuit; spikes or delays are further off the grid than the clock
             tolerates; two spikes of one unit fall on one instant or into one bin.
+        FlowError: an event step is longer than a remainder in the equations allows; the message says which grid to ask for.
     """
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
         raise ProtocolError(f"seed: {seed!r:.60} is not an integer from 0 to 2**63 - 1; give one, such as seed=1")
@@ -120,7 +123,11 @@ def plan(circuit: Circuit, protocol: Protocol, *, seed: int) -> Plan:
     if isinstance(protocol.stepping, Clock):
         timing: Timing = on_clock(circuit, protocol, protocol.stepping, drawn, shifts)
     else:
-        timing = by_events(circuit, protocol, drawn)
+        timing = events = by_events(circuit, protocol, drawn)
+        gap = functools.partial(longest_gap, [(a.stimulus, a.time) for a in events.arrivals.values()], events.readings)
+        for p in circuit.projections:
+            own = {name: values[f"{p.name}.{name}"] for name in (*p.synapse.parameters, *p.synapse.states)}
+            refuse_long_steps(p.name, p.synapse.equations, own, gap)
     flat = {name: _flat(circuit, name, stimulus) for name in circuit.models}
     return Plan(
         circuit=circuit,

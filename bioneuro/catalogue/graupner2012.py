@@ -1,4 +1,4 @@
-"""The calcium-based plasticity rule with flat potential, and its published parameter sets.
+"""The calcium-based plasticity rule, with flat or double-well potential, and its published parameter sets.
 
 Graupner M, Brunel N (2012) Calcium-based plasticity model explains sensitivity of synaptic changes to spike pattern, rate, and dendritic
 location. PNAS 109:3991, doi 10.1073/pnas.1109359109; correction (noise) PNAS 109:21551, doi 10.1073/pnas.1220044110.
@@ -10,14 +10,31 @@ location. PNAS 109:3991, doi 10.1073/pnas.1109359109; correction (noise) PNAS 10
     gamma_d/p    rates of depression/potentiation    tau             time constant of rho
     sigma        noise, with the corrected amplitude sigma sqrt(tau) sqrt(H(c - theta_d) + H(c - theta_p))
     rho_star     basin boundary                      beta, b         share of DOWN synapses at first; weight ratio UP/DOWN
+
+With `DOUBLE_WELL` rho is drawn to 0 or 1 while nothing else acts. That term has no closed form: from event to event it is stepped by RK4
+(see `bioneuro.flow`), and gaps longer than about tau/2 want ``Events(grid=...)``. The parameter sets were fitted with `FLAT`.
 """
 
 from bioneuro.model import Circuit, Pathway, Population, Projection, Synapse, parameter
 
-EQUATIONS = """
+FLAT = ""
+"""The potential that the paper fits to data: below both thresholds rho stays where it is."""
+
+DOUBLE_WELL = " - rho*(1 - rho)*(rho_star - rho)"
+"""The cubic term of eq. 1, as it stands among the drifts: wells at 0 and 1, their border at rho_star."""
+
+WHITE = " + sigma*sqrt((int(c >= theta_p) + int(c >= theta_d))/tau)*xi"
+"""The noise as corrected; "" leaves it out."""
+
+
+def equations(potential: str = FLAT, noise: str = WHITE) -> str:
+    """Eqs. 1 and 2 with a `potential` (`FLAT` or `DOUBLE_WELL`) and a `noise` (`WHITE` or "")."""
+    drift = f"gamma_p*(1 - rho)*int(c >= theta_p) - gamma_d*rho*int(c >= theta_d){potential}"
+    return f"""
 dc/dt = -c/tau_Ca : 1
-drho/dt = (gamma_p*(1 - rho)*int(c >= theta_p) - gamma_d*rho*int(c >= theta_d))/tau + sigma*sqrt((int(c >= theta_p) + int(c >= theta_d))/tau)*xi : 1
+drho/dt = ({drift})/tau{noise} : 1
 """
+
 
 _TABLES = "Graupner & Brunel 2012, SI Tables S1 and S2"
 _TABLE_S3 = "Graupner & Brunel 2012, SI Table S3 (Fig. S1), as printed by a third party"
@@ -41,14 +58,14 @@ SETS = tuple(_ROWS)
 """Names of the parameter sets."""
 
 
-def rule(name: str = "DP") -> Synapse:
-    """The rule with parameter set `name`, one of `SETS`."""
+def rule(name: str = "DP", potential: str = FLAT) -> Synapse:
+    """The rule with parameter set `name`, one of `SETS`, and a `potential`, `FLAT` or `DOUBLE_WELL`."""
     if name not in _ROWS:
         raise KeyError(f"graupner2012 has no parameter set {name!r}; allowed: {', '.join(SETS)}")
     tau_Ca, Cpre, Cpost, theta_d, theta_p, gamma_d, gamma_p, sigma, tau, D, beta, b, source = _ROWS[name]
     return Synapse(
         name="calcium",
-        equations=EQUATIONS,
+        equations=equations(potential),
         pathways=(Pathway(event="pre", code="c += Cpre", delay="D"), Pathway(event="post", code="c += Cpost")),
         method="heun",
         parameters={
@@ -67,17 +84,21 @@ def rule(name: str = "DP") -> Synapse:
             "b": parameter(b, low=1, high=1000, says="weight UP / weight DOWN", source=source),
         },
         initial={"c": parameter(0.0, says="calcium"), "rho": parameter(0.0, says="efficacy")},
-        reference="Graupner & Brunel 2012, PNAS 109:3991, eqs. 1 and 2 with flat potential; noise as corrected, PNAS 109:21551",
+        reference="Graupner & Brunel 2012, PNAS 109:3991, eqs. 1 and 2 with "
+        + ("double-well" if potential else "flat")
+        + " potential; noise as corrected, PNAS 109:21551",
     )
 
 
-def pair(name: str = "DP") -> Circuit:
+def pair(name: str = "DP", potential: str = FLAT) -> Circuit:
     """One synapse between two ports whose spikes the protocol imposes; the rule is placed as ``calcium``."""
     return Circuit(
         name="graupner2012",
         populations=(Population(name="pre"), Population(name="post")),
-        projections=(Projection(name="calcium", synapse=rule(name), pre="pre", post="post"),),
+        projections=(Projection(name="calcium", synapse=rule(name, potential), pre="pre", post="post"),),
     )
 
 
-CIRCUITS = {f"graupner2012 {name}": (lambda name=name: pair(name)) for name in SETS}
+CIRCUITS = {f"graupner2012 {name}": (lambda name=name: pair(name)) for name in SETS} | {
+    f"graupner2012 {name} bistable": (lambda name=name: pair(name, DOUBLE_WELL)) for name in ("DP", "cortical slices")
+}
