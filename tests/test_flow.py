@@ -54,7 +54,8 @@ class System:
         return {name: float(found[name]) for name in values}
 
     def crossings(self, values: Mapping[str, float], h: float) -> list[float]:
-        times = [np.log(values[v] / self.numbers[level]) * self.numbers[f"tau_{v}"] for v, level in self.levels if values[v] > 0]
+        logs = [(v, np.log(values[v]) - np.log(self.numbers[level])) for v, level in self.levels if values[v] > 0]  # a ratio may underflow
+        times = [ratio * self.numbers[f"tau_{v}"] for v, ratio in logs]
         return [0.0, *sorted({float(t) for t in times if 0 < t < h}), h]
 
     def integrated(self, h: float, values: Mapping[str, float], method: str) -> dict[str, float]:

@@ -4,8 +4,11 @@ import dataclasses
 import json
 import os
 import pickle
+import pkgutil
+import re
 import subprocess
 import sys
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -13,18 +16,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bioneuro import protocol
-from bioneuro.catalogue import brette2005, graupner2012, song2000, vogels2005
+from bioneuro import catalogue, protocol
+from bioneuro.catalogue import graupner2012, vogels2005
 from bioneuro.model import Circuit, ModelError, Neuron, Parameter, Pathway, Population, Projection, Synapse, digest, parameter
 
-CIRCUITS = {name: make for m in (brette2005, graupner2012, song2000, vogels2005) for name, make in m.CIRCUITS.items()}
+MODULES = {found.name: import_module(f"bioneuro.catalogue.{found.name}") for found in pkgutil.iter_modules(catalogue.__path__)}
+CIRCUITS = {name: make for m in MODULES.values() for name, make in m.CIRCUITS.items()}
 PAIR = graupner2012.pair("DP")
 
 FINGERPRINTS = """
-import json
-from bioneuro import protocol
-from bioneuro.catalogue import brette2005, graupner2012, song2000, vogels2005
-made = {name: make().digest for m in (brette2005, graupner2012, song2000, vogels2005) for name, make in m.CIRCUITS.items()}
+import json, pkgutil
+from importlib import import_module
+from bioneuro import catalogue, protocol
+modules = [import_module(f"bioneuro.catalogue.{found.name}") for found in pkgutil.iter_modules(catalogue.__path__)]
+made = {name: make().digest for m in modules for name, make in m.CIRCUITS.items()}
 made["window"] = protocol.pairing(lag=["-10 ms", "10 ms"], initial={"calcium.rho": [0, 1], "calcium.c": [0, 0]}).digest
 made["poisson"] = protocol.poisson({"pre": "10 Hz", "post": "5 Hz"}, "1 s", stepping=protocol.clock()).digest
 print(json.dumps(made))
@@ -42,6 +47,23 @@ def test_catalogue_is_complete(name: str) -> None:
             assert p.source, f"{owner}.{key}"
             assert np.isfinite([p.low, p.high]).all(), f"{owner}.{key}"
         assert set(model.initial) == set(model.states), owner
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_modules_say_where_they_come_from(name: str) -> None:
+    """A paper that can be found, unique names, a circuit for every set, and a reason for every set without one."""
+    module = MODULES[name]
+    assert re.search(r"doi 10\.\d{4,}/\S+|arXiv \d{4}\.\d{4,}", module.__doc__ or ""), "give the reference with its doi"
+    assert module.CIRCUITS
+    for other in MODULES.values():
+        assert other is module or not set(other.CIRCUITS) & set(module.CIRCUITS)
+    for found in getattr(module, "SETS", ()):
+        assert any(found in circuit for circuit in module.CIRCUITS), f"the set {found!r} has no circuit"
+    for found, reason in getattr(module, "INCOMPLETE", {}).items():
+        assert reason.strip(), f"say what the incomplete set {found!r} lacks"
+        assert found not in getattr(module, "SETS", ())
+    for constant in ("CLOCK", "DRIVE"):
+        assert set(getattr(module, constant, {})) <= set(module.CIRCUITS), f"{constant} names circuits that are not there"
 
 
 def test_digests_are_equal_across_processes() -> None:
