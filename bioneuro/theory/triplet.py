@@ -93,6 +93,30 @@ def drift(
     return np.asarray(up - down)
 
 
+def drift_shared(
+    rho_x: ArrayLike, rho_y: ArrayLike, common: ArrayLike, lag: float, *, A2_plus: float,
+    A3_plus: float, A2_minus: float, tau_plus: float, tau_minus: float, tau_y: float,
+    A3_minus: float = 0.0, tau_x: float | None = None,
+) -> Array:
+    """All-to-all `drift`, 1/s, of Poisson trains that share spikes at the rate ``common`` (...).
+
+    Post fires its copy of a shared spike ``lag`` > 0 s after pre; all other spikes are
+    independent (derived here). Every shared pair adds A2_plus exp(-lag/tau_plus), and its
+    members' slower traces meet again: at a post spike a shared pair of the past adds
+    exp(-lag/tau_plus) tau_plus tau_y/(tau_plus + tau_y) common to the mean of r1 o2, and at
+    a pre spike likewise to that of o1 r2. Without shared spikes it is `drift`.
+    """
+    slow = _slow(A3_minus, tau_x)
+    _check(tau_plus=tau_plus, tau_minus=tau_minus, tau_y=tau_y, tau_x=slow, lag=lag)
+    x, y, c = (np.asarray(rate, float) for rate in (rho_x, rho_y, common))
+    met = x * y * tau_plus + c * np.exp(-lag / tau_plus)  # rate of post spikes, r1 at them
+    both = c * np.exp(-lag / tau_plus) * tau_plus * tau_y / (tau_plus + tau_y)
+    late = c * np.exp(-lag / slow) * tau_minus * slow / (tau_minus + slow)
+    up = met * A2_plus + A3_plus * y * (met * tau_y + both)
+    down = x * (y * tau_minus * A2_minus + A3_minus * (y * tau_minus * x * slow + late))
+    return np.asarray(up - down)
+
+
 def bcm_threshold(
     rho_x: ArrayLike = 0.0, *, A2_plus: float, A3_plus: float, A2_minus: float,
     tau_plus: float, tau_minus: float, tau_y: float, A3_minus: float = 0.0,
