@@ -1,7 +1,8 @@
 """Draws results/bcm_curve/*.nc: weight change under Poisson firing against the postsynaptic rate, for four learning rules.
 
 Lines are closed forms of the package. For the calcium-based rule the line is the averaged theory with the exact share of time that the
-calcium of independent Poisson trains spends above each threshold; there is none for shared spikes. Error bars are one standard error over repetitions.
+calcium of independent Poisson trains spends above each threshold; there is none for shared spikes.
+Error bars are one standard error over repetitions.
 
 `--quick`, `--set` and `--out` name the results as they did for protocols/bcm_curve.py; only the full study goes to figures/. `--data` shows
 measured ratios of weights against a rate in panel d.
