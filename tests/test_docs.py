@@ -82,5 +82,7 @@ def test_commands_and_targets_exist() -> None:
 
 def test_images_are_there() -> None:
     images = re.findall(r"!\[[^]]+\]\(([^)]+)\)", text("README.md"))
-    assert images == ["figures/stdp_window.png", "figures/fit_stdp_curve.png"]
-    assert all((ROOT / image).exists() for image in images)
+    assert images[:2] == ["figures/stdp_window.png", "figures/fit_stdp_curve.png"]
+    linked = re.findall(r"\]\((figures/[^)]+)\)", text("README.md"))
+    assert {Path(path).stem for path in linked} == {path.stem for path in (ROOT / "figures").glob("*.py")}, "the README shows every figure"
+    assert all((ROOT / image).is_file() for image in linked)
