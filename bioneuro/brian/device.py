@@ -88,6 +88,9 @@ def generate(device: Standalone, assembly: Assembly, plan: Plan, folder: Path) -
     device.build(directory=str(folder), compile=False, run=False)
     header = folder / "bioneuro.h"
     header.write_text(header.read_text().replace("namespace bioneuro {\n", f"namespace bioneuro {{\n{tags}\n", 1))
+    # This file only keeps and writes arrays: optimising it takes a tenth of the build and wins nothing.
+    objects = folder / "objects.cpp"
+    objects.write_text('#pragma GCC optimize ("O0")\n' + objects.read_text())
     _write_data(plan, folder / "static_arrays")
     return layout
 
