@@ -185,3 +185,16 @@ def test_every_experiment_fits_a_pair_of_ports() -> None:
         protocol.poisson_pairs("5 Hz", "5 Hz", "1 s"),
     ]  # fmt: skip
     assert all(plan(song2000.pair(), p, seed=0).n_trials == 1 for p in made)
+
+
+def test_protocols_together_are_each_as_before() -> None:
+    parts = [protocol.pairing([10, -10] * ms, ["1 Hz", "5 Hz"], 4), protocol.bursts("5 ms", ["10 Hz", "20 Hz"], 3, 2, every="1 s")]
+    whole = protocol.together((0, parts[0]), (7, parts[1]))
+    assert whole.trials["kind"].values.tolist() == [0] * 4 + [7] * 2
+    seen = simulate(song2000.pair(), whole, seed=0, target="numpy")["stdp.w"][:, -1, 0]
+    apart = [simulate(song2000.pair(), p, seed=0, target="numpy")["stdp.w"][:, -1, 0] for p in parts]
+    np.testing.assert_allclose(seen, np.concatenate(apart), rtol=1e-14)
+    with pytest.raises(ProtocolError, match="together: coordinates differ"):
+        protocol.together((0, parts[0]), (1, protocol.quadruplets("20 ms")))
+    with pytest.raises(ProtocolError, match="Poisson trains cannot be joined"):
+        protocol.together((0, protocol.poisson_pairs("1 Hz", "1 Hz", "1 s")))

@@ -218,3 +218,15 @@ def test_the_longest_gap_is_the_longest_step_of_the_plan() -> None:
         found = longest_gap([(a.stimulus, a.time) for a in made.timing.arrivals.values()], made.timing.readings)
         assert made.lengths is not None
         assert found == pytest.approx(made.lengths.max(), abs=1e-9)
+
+
+def test_a_gap_is_within_one_stimulus() -> None:
+    """Stimuli laid one behind the other must not run into each other: 13 times 742.21 divided by 742.21 rounds to less than 13."""
+    n, length = 28, 741.21
+    busy = np.arange(1, 75) * 10.0
+    stimulus = np.append(np.zeros(busy.size, np.int64), np.repeat(np.arange(1, n), 1))
+    reads = np.append(length, np.full(n - 1, 2.0))[:, None]
+    assert longest_gap([(stimulus, np.append(busy, np.ones(n - 1)))], reads) == pytest.approx(10.0)
+    for count, end in ((40, 742.21), (200, 0.3), (1000, 28000.1)):
+        every = np.repeat(np.arange(count), 3), np.tile(end * np.array([0.25, 0.5, 0.75]), count)
+        assert longest_gap([every], np.full((count, 1), end)) == pytest.approx(end / 4)

@@ -59,7 +59,8 @@ def longest_gap(arrivals: Iterable[tuple[NDArray[np.int64], Floats]], reads: Flo
     """
     n, last = reads.shape[0], reads[:, -1]
     own = np.repeat(np.arange(n), reads.shape[1] + 1), np.column_stack([np.zeros(n), reads]).ravel()
-    width = float(last.max()) + 1.0  # stimuli one behind the other: each port is in order then, which makes the sort a merge
+    # Stimuli one behind the other: each port is in order then, which makes the sort a merge. A power of two, so that s*width is exact.
+    width = 2.0 ** np.ceil(np.log2(float(last.max()) + 1.0))
     line = np.sort(np.concatenate([(s * width + t)[t <= last[s]] for s, t in (own, *arrivals)]), kind="stable")
     gaps = np.diff(line)[np.diff(line // width) == 0]
     return float(gaps.max(initial=0.0))

@@ -118,3 +118,48 @@ def once(protocol: Protocol) -> Protocol:
         spikes=spikes,
         currents={k: dataclasses.replace(c, value=c.value[:, keep]) for k, c in protocol.currents.items()},
     )
+
+
+def together(*parts: tuple[int, Protocol]) -> Protocol:
+    """The trials of several protocols as those of one, so that they are one run; ``kind`` is the number that comes with each.
+
+    Arguments:
+        parts: (kind, protocol); the same kind may come several times. All have the same coordinates, settings, ports, stepping and number
+            of readings, and spikes that are given one by one. The first says what is recorded.
+
+    Errors:
+        ProtocolError: naming what differs.
+    """
+    made = [protocol for _, protocol in parts]
+    alike: dict[str, set[Any]] = {
+        "coordinates": {tuple(p.trials) for p in made},
+        "settings": {tuple(p.settings) for p in made},
+        "ports": {tuple(p.spikes) for p in made},
+        "stepping": {p.stepping for p in made},
+        "numbers of readings": {p.reads.shape[1] for p in made},
+    }
+    for what, found in alike.items():
+        if len(found) != 1:
+            raise ProtocolError(f"together: {what} differ: {sorted(str(x) for x in found)}; give protocols that share them")
+    if any(p.currents or not all(isinstance(s, Spikes) for s in p.spikes.values()) for p in made):
+        raise ProtocolError("together: currents and Poisson trains cannot be joined; join protocols of given spikes first, then use by_current")
+    begin = np.cumsum([0, *(p.n_stimuli for p in made)]).tolist()[:-1]
+    trials = {k: dataclasses.replace(c, values=frozen(np.concatenate([p.trials[k].values for p in made]))) for k, c in made[0].trials.items()}
+    trials["kind"] = Coordinate(values=frozen(np.repeat([float(kind) for kind, _ in parts], [p.n_trials for p in made])))
+    spikes = {}
+    for port in made[0].spikes:
+        trains: list[Any] = [p.spikes[port] for p in made]
+        spikes[port] = Spikes(
+            stimulus=np.concatenate([s.stimulus + n for s, n in zip(trains, begin, strict=True)]),
+            unit=np.concatenate([s.unit for s in trains]),
+            time=np.concatenate([s.time for s in trains]),
+        )
+    return dataclasses.replace(
+        made[0],
+        name="together",
+        trials=trials,
+        stimulus=np.concatenate([p.stimulus + n for p, n in zip(made, begin, strict=True)]),
+        reads=np.concatenate([p.reads for p in made]),
+        settings={k: np.concatenate([p.settings[k] for p in made]) for k in made[0].settings},
+        spikes=spikes,
+    )
