@@ -17,7 +17,7 @@ from bioneuro.script import Options, apply, options
 from bioneuro.theory import higgins2014 as theory
 
 RATES = {"in vitro": (0.2, 0.5, 1.0, 2.0, 5.0, 10.0), "in vivo": (1.0, 2.0, 5.0, 10.0, 20.0)}  # Hz, of both neurons
-SYNAPSES, QUICK = 200, 20  # from each initial state
+SYNAPSES, QUICK = 150, 20  # from each initial state
 READS, SPAN = 40, 4.0
 
 
