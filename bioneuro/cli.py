@@ -128,6 +128,9 @@ def _list(given: argparse.Namespace) -> None:
         if names:
             print(textwrap.fill(sheet.first_line(paper.__doc__), sheet.WIDTH, initial_indent="  ", subsequent_indent="  "))
             print("\n".join(f"    {name}" for name in names))
+            for name, missing in getattr(paper, "INCOMPLETE", {}).items():
+                said = f"({paper.__name__.rpartition('.')[2]} {name} is incomplete: {missing})"
+                print(textwrap.fill(said, sheet.WIDTH, initial_indent="    ", subsequent_indent="      "))
     scripts = sorted(Path("protocols").glob("*.py"))
     if scripts:
         print("\nprotocols (bioneuro run PATH)")

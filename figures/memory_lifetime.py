@@ -1,6 +1,7 @@
 """Draws results/memory_lifetime/*.nc: how the efficacy forgets where it started, and how fast at which firing rate.
 
-`--quick`, `--set` and `--out` name the results as they did for protocols/memory_lifetime.py; only the full study goes to figures/.
+`--quick`, `--set` and `--out` name the results as they did for protocols/memory_lifetime.py; only the full study goes to figures/. `--data`
+shows measured times to forget, in s, against a rate in panel c.
 """
 
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from bioneuro import Circuit, Recording, load, measure, plot
+from bioneuro import Circuit, Recording, load, measure, plot, script
 from bioneuro.catalogue import higgins2014
 from bioneuro.script import Options, apply, options
 from bioneuro.theory import higgins2014 as theory
@@ -83,7 +84,7 @@ def lifetimes(ax: Axes, name: str, seen: dict[str, Recording], circuit: Circuit)
 
 def main(options: Options) -> Path:
     folder = options.out.with_suffix("")
-    full = not options.set and options.out == Path("results", f"{STEM}.nc")
+    full = not options.set and not options.data and options.out == Path("results", f"{STEM}.nc")
     seen: dict[str, Recording] = {}
     with plot.style():
         figure, axes = plot.grid(1, 3, height=80)
@@ -108,6 +109,7 @@ def main(options: Options) -> Path:
             ax.axhline(value, color=plot.GREY, linewidth=0.4, zorder=0)
             ax.text(28, value * 1.15, label, ha="right", color=plot.GREY, fontsize=6.5)
         ax.set_xlim(0.13, 30)
+        plot.overlay(ax, script.data(options, "Hz"), color=plot.BLACK)
         ax.plot([], [], color=plot.BLACK, linewidth=0.8, label="averaged theory, flat")
         ax.plot([], [], "o", color=plot.BLACK, markersize=3.5, label="flat")
         ax.plot([], [], "^", color=plot.BLACK, markerfacecolor="white", markersize=3.5, label="double well")

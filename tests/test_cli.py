@@ -299,3 +299,9 @@ def test_functions_are_not_hidden_by_their_submodules(name: str, first: str) -> 
     both = f"{first.format(name)}; import sys, bioneuro.{name}, bioneuro; from bioneuro import {name} as one"
     same = f"from bioneuro.{name} import {name} as two; print(bioneuro.{name} is one is two is sys.modules['bioneuro.{name}'].{name})"
     assert said(f"{both}; {same}") == "True\n"
+
+
+def test_list_says_what_is_incomplete(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["list"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "(clopath2010 hippocampal is incomplete: Table 1b leaves tau_minus and tau_plus blank" in said
