@@ -46,7 +46,7 @@ def of_circuit(name: str, circuit: Circuit) -> list[str]:
         lines += ["", f"{owner} ({'neuron' if isinstance(model, Neuron) else 'synapse'}, method on the clock: {model.method})"]
         lines += textwrap.wrap(line(model.reference), WIDTH, initial_indent="  ", subsequent_indent="  ")
         lines += [f"  {text}" for text in _dynamics(model)]
-        lines += [f"  {text}".rstrip() for text in _parameters(model)]
+        lines += _parameters(model)
     return lines
 
 
@@ -78,9 +78,9 @@ def _parameters(model: Neuron | Synapse) -> list[str]:
     notes = [
         text
         for k, source in enumerate(sources, 1)
-        for text in textwrap.wrap(source, WIDTH - 2, initial_indent=f"[{k}] ", subsequent_indent="    ")
+        for text in textwrap.wrap(source, WIDTH, initial_indent=f"  [{k}] ", subsequent_indent="      ")
     ]
-    return ["", *table(rows), *notes]
+    return ["", *table(rows, indent=2), *notes]
 
 
 def _bounds(parameter: Parameter) -> str:
