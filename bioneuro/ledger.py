@@ -4,6 +4,7 @@ Tests write rows through the fixture `ledger`. ``python -m bioneuro.ledger`` run
 """
 
 import argparse
+import importlib.util
 import json
 import math
 import os
@@ -116,7 +117,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {', '.join(missing)} is not here; start this in the root folder of the project", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory(prefix="bioneuro-ledger-") as folder:
-        command = [sys.executable, "-m", "pytest", "-q", "-m", "ledger", *given.tests]
+        workers = ["-n", "2", "--dist", "loadfile"] if importlib.util.find_spec("xdist") else []
+        command = [sys.executable, "-m", "pytest", "-q", *workers, "-m", "ledger", *given.tests]
         done = subprocess.run(command, env={**os.environ, FOLDER: folder}, check=False)
         rows = collected(Path(folder))
     if done.returncode or not rows:
