@@ -18,6 +18,7 @@ from bioneuro import units
 from bioneuro.evidence.points import Points
 from bioneuro.evidence.table import read_csv, unit_in
 from bioneuro.model import Circuit, ModelError, did_you_mean
+from bioneuro.recording import Recording
 
 ENGINES = ("cpp", "cython", "numpy")
 
@@ -177,6 +178,26 @@ def data(options: Options, unit: str, among: Sequence[str] = ()) -> tuple[Points
             mine.append(read_csv(path, unit=unit))
             options.read.append(path)
     return tuple(mine)
+
+
+def recorded(options: Options, name: str, circuit: Circuit) -> Recording:
+    """The recording ``<name>.nc`` of an experiment, for a figure; it must be of `circuit`, or the laws drawn beside it would not be its own.
+
+    Raises:
+        OptionError: it is of another circuit. FileError: there is no such recording, or it is damaged.
+    """
+    from bioneuro.files import load  # what reads files takes a while to import
+
+    path = options.out.with_suffix("") / f"{name}.nc"
+    seen = load(path)
+    if seen.provenance.circuit != circuit.digest:
+        raise OptionError(f"{path} is of other values; run the protocol script again, or give the --set, --seed and --out that it was given")
+    return seen
+
+
+def is_full(options: Options, stem: str) -> bool:
+    """Whether a figure shows the study `stem` as published: nothing set, nothing laid over it, its results where they usually are."""
+    return not options.set and not options.data and options.out == Path("results", f"{stem}.nc")
 
 
 def unread(options: Options) -> tuple[Path, ...]:

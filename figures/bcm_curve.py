@@ -17,10 +17,10 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 
-from bioneuro import Circuit, Recording, load, measure, plot, script
+from bioneuro import Circuit, Recording, measure, plot, script
 from bioneuro.catalogue import graupner2012, pfister2006, song2000
 from bioneuro.measure import Curve
-from bioneuro.script import Options, apply, options
+from bioneuro.script import Options, apply, is_full, options, recorded
 from bioneuro.theory import graupner2012 as averaged
 from bioneuro.theory import higgins2014, triplet
 
@@ -112,38 +112,31 @@ def started(seen: Recording) -> int:
     return int(seen.conditions["repetition"].values.max()) + 1
 
 
-def read(used: dict[str, Recording], folder: Path, name: str, circuit: Circuit) -> Recording:
-    """A recording of `circuit`; refuses one of another circuit, of which the lines drawn here would not be the theory."""
-    stem = name.replace(" ", "_")
-    used[stem] = load(folder / f"{stem}.nc")
-    if used[stem].provenance.circuit != circuit.digest:
-        raise SystemExit(f"{folder}/{stem}.nc is of other values; run protocols/{STEM}.py again, or give its --set and --out here too")
-    return used[stem]
-
-
 def rms(away: list[float]) -> float:
     return float(np.sqrt(np.mean(np.square(away))))
 
 
 def main(options: Options) -> Path:
     folder = options.out.with_suffix("")
-    full = not options.set and options.out == Path("results", f"{STEM}.nc")
+    full = is_full(options, STEM)
     used: dict[str, Recording] = {}
     with plot.style():
         figure, axes = plot.grid(2, 2, height=122, sharex=True)
         away: list[float] = []
         for ax, letter, name in zip(axes[0], "ab", TRIPLETS, strict=True):
             circuit = apply(options, pfister2006.pair(name))
-            away += additive(ax, read(used, folder, name, circuit), "triplet.w", values(circuit, "triplet"))[0]
+            used[name.replace(" ", "_")] = recorded(options, name.replace(" ", "_"), circuit)
+            away += additive(ax, used[name.replace(" ", "_")], "triplet.w", values(circuit, "triplet"))[0]
             plot.title(ax, letter, f"triplet rule, {name}")
             ax.set_ylim(-1.7, 6)
         circuit = apply(options, song2000.pair().with_values(UNBOUNDED))
         numbers = {key: value for key, value in values(circuit, "stdp").items() if not key.startswith("w_")}
         pairs = {"A2_plus": numbers.pop("A_plus"), "A2_minus": numbers.pop("A_minus"), "A3_plus": 0.0, "tau_y": 1.0, **numbers}
-        more, turns = additive(axes[1, 0], read(used, folder, "pair", circuit), "stdp.w", pairs)
+        used["pair"] = recorded(options, "pair", circuit)
+        more, turns = additive(axes[1, 0], used["pair"], "stdp.w", pairs)
         plot.title(axes[1, 0], "c", "pair STDP, Song 2000" + ("" if turns else ": no threshold"))
         circuit = apply(options, graupner2012.pair("cortical slices"))
-        seen = read(used, folder, "calcium", circuit)
+        used["calcium"] = seen = recorded(options, "calcium", circuit)
         apart, lowest = calcium(axes[1, 1], seen, values(circuit, "calcium"))
         plot.overlay(axes[1, 1], script.data(options, "Hz"), color=plot.BLACK)
         plot.title(axes[1, 1], "d", f"calcium-based rule, cortical slices, after {DURATION:.0f} s")

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from bioneuro import Circuit, Population, Projection, Recording, load, plot
+from bioneuro import Circuit, Population, Projection, Recording, plot
 from bioneuro.catalogue import guetig2003, song2000
-from bioneuro.script import Options, apply, options
+from bioneuro.script import Options, apply, is_full, options, recorded
 from bioneuro.theory import bounds
 
 STEM = Path(__file__).stem
@@ -136,10 +136,9 @@ def draw(axes: np.ndarray, whole: Circuit, seen: Recording) -> None:
 
 def main(options: Options) -> Path:
     folder = options.out.with_suffix("")
-    full = not options.set and not options.data and options.out == Path("results", f"{STEM}.nc")
-    whole, seen = apply(options, circuit(options.seed)), load(folder / "course.nc")
-    if seen.provenance.circuit != whole.digest:
-        raise SystemExit(f"{folder}/course.nc is of other values; run protocols/{STEM}.py again, or give its --set and --seed here too")
+    full = is_full(options, STEM)
+    whole = apply(options, circuit(options.seed))
+    seen = recorded(options, "course", whole)
     with plot.style():
         figure, axes = plot.grid(2, 5, height=104)
         draw(axes, whole, seen)

@@ -19,11 +19,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from bioneuro import Circuit, Recording, load, measure, plot, script
+from bioneuro import Circuit, Recording, measure, plot, script
 from bioneuro.catalogue import clopath2010_code, graupner2012, pfister2006
 from bioneuro.evidence import markram1997, nevian2006
 from bioneuro.evidence.points import Points
-from bioneuro.script import Options, apply, options
+from bioneuro.script import Options, apply, is_full, options, recorded
 from bioneuro.theory import graupner2012 as calcium
 from bioneuro.theory import triplet
 
@@ -263,7 +263,7 @@ def span(points: Points) -> str:
 
 def main(options: Options) -> Path:
     folder = options.out.with_suffix("")
-    full = not options.set and options.out == Path("results", f"{STEM}.nc")
+    full = is_full(options, STEM)
     used: dict[str, Recording] = {}
     near, wrong = {rule.name: dict[str, float]() for rule in RULES}, {rule.name: set[str]() for rule in RULES}
     with plot.style():
@@ -273,9 +273,7 @@ def main(options: Options) -> Path:
             prepare(ax, letter)
         for rule in RULES:
             circuit = apply(options, rule.circuit)
-            used[rule.name] = seen = load(folder / f"{rule.name}.nc")
-            if seen.provenance.circuit != circuit.digest:
-                raise SystemExit(f"{folder}/{rule.name}.nc is of other values; run protocols/{STEM}.py again, or give its --set and --out here too")
+            used[rule.name] = seen = recorded(options, rule.name, circuit)
             for letter, ax in panels.items():
                 made = [draw(ax, series, rule, seen, circuit) for series in PANELS[letter]]
                 near[rule.name][letter] = float(np.sqrt(np.mean(np.square([z for away, _ in made for z in away]))))

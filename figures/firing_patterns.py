@@ -14,10 +14,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.optimize import brentq
 
-from bioneuro import Circuit, Population, Recording, load, plot
+from bioneuro import Circuit, Population, Recording, plot
 from bioneuro.catalogue import bellec2018, brette2005, hodgkin1952, izhikevich2003, kobayashi2009, vogels2005
 from bioneuro.dynamics import Neuron
-from bioneuro.script import Options, apply, options
+from bioneuro.script import Options, apply, is_full, options, recorded
 
 STEM = Path(__file__).stem
 START, STOP, SHOWN, EVERY = 0.1, 1.1, 0.65, 2e-4  # s
@@ -212,10 +212,9 @@ def caption(off: list[float], lif: dict[str, float]) -> str:
 
 def main(options: Options) -> Path:
     folder = options.out.with_suffix("")
-    full = not options.set and not options.data and options.out == Path("results", f"{STEM}.nc")
-    whole, seen = apply(options, circuit()), load(folder / "step.nc")
-    if seen.provenance.circuit != whole.digest:
-        raise SystemExit(f"{folder}/step.nc is of other values; run protocols/{STEM}.py again, or give its --set here too")
+    full = is_full(options, STEM)
+    whole = apply(options, circuit())
+    seen = recorded(options, "step", whole)
     with plot.style():
         figure = Figure(figsize=(plot.PAGE / 25.4, 170 / 25.4), layout="constrained")
         letters, off = iter("abcdefghijklmnopqrst"), []

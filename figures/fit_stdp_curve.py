@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from bioneuro import Circuit, Recording, load, measure, plot
 from bioneuro.catalogue import graupner2012
-from bioneuro.script import Options, apply, options
+from bioneuro.script import Options, apply, is_full, options, recorded
 
 STEM = Path(__file__).stem
 RECORDINGS = ("target", "planted", "start", "fitted", "steps")
@@ -63,11 +63,9 @@ def values(ax: Axes, seen: dict[str, Recording], planted: Circuit, best: int) ->
 
 def main(options: Options) -> Path:
     folder = options.out.with_suffix("")
-    full = not options.set and not options.data and options.out == Path("results", f"{STEM}.nc")
+    full = is_full(options, STEM)
     planted = apply(options, graupner2012.pair("DP"))
-    seen = {name: load(folder / f"{name}.nc") for name in RECORDINGS}
-    if seen["target"].provenance.circuit != planted.digest:
-        raise SystemExit(f"{folder} was recorded with other values; run protocols/{STEM}.py again, or give the same --set and --out")
+    seen = {name: load(folder / f"{name}.nc") for name in RECORDINGS} | {"target": recorded(options, "target", planted)}
     loss = seen["steps"]["fit.loss"][:, 0, 0]
     best = int(seen["steps"].conditions["attempt"].values[loss.argmin()])
     with plot.style():

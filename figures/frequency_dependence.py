@@ -19,12 +19,12 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from bioneuro import Circuit, Recording, load, measure, plot, script
+from bioneuro import Circuit, Recording, measure, plot, script
 from bioneuro.catalogue import clopath2010, clopath2010_code, graupner2012, pfister2006
 from bioneuro.evidence import sjostrom2001
 from bioneuro.evidence.points import Points
 from bioneuro.measure import Curve
-from bioneuro.script import Options, apply, options
+from bioneuro.script import Options, apply, is_full, options, recorded
 from bioneuro.theory import graupner2012 as calcium
 from bioneuro.theory import triplet
 
@@ -197,7 +197,7 @@ def caption(results: dict[str, Found], repetitions: int) -> str:
 
 def main(options: Options) -> Path:
     folder = options.out.with_suffix("")
-    full = not options.set and options.out == Path("results", f"{STEM}.nc")
+    full = is_full(options, STEM)
     used, results = dict[str, Recording](), dict[str, Found]()
     with plot.style():
         figure, axes = plot.grid(2, 4, height=118, sharex=True, sharey=True)
@@ -205,9 +205,7 @@ def main(options: Options) -> Path:
         key(axes[0, 3], own)
         for ax, letter, rule in zip([*axes[0, :3], *axes[1]], "abcdefg", RULES, strict=True):
             circuit = apply(options, rule.circuit)
-            used[rule.name] = seen = load(folder / f"{rule.name}.nc")
-            if seen.provenance.circuit != circuit.digest:
-                raise SystemExit(f"{folder}/{rule.name}.nc is of other values; run protocols/{STEM}.py again, or give its --set and --out here too")
+            used[rule.name] = seen = recorded(options, rule.name, circuit)
             numbers = {path.partition(".")[2]: float(p.value) for path, p in circuit.values.items() if path.split(".")[0] in ("triplet", "calcium")}
             data(ax)
             results[letter] = panel(ax, rule, seen, numbers)

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from bioneuro import Circuit, Recording, load, measure, plot, script
+from bioneuro import Circuit, Recording, measure, plot, script
 from bioneuro.catalogue import higgins2014
-from bioneuro.script import Options, apply, options
+from bioneuro.script import Options, apply, is_full, options, recorded
 from bioneuro.theory import higgins2014 as theory
 
 STEM = Path(__file__).stem
@@ -84,7 +84,7 @@ def lifetimes(ax: Axes, name: str, seen: dict[str, Recording], circuit: Circuit)
 
 def main(options: Options) -> Path:
     folder = options.out.with_suffix("")
-    full = not options.set and not options.data and options.out == Path("results", f"{STEM}.nc")
+    full = is_full(options, STEM)
     seen: dict[str, Recording] = {}
     with plot.style():
         figure, axes = plot.grid(1, 3, height=80)
@@ -94,9 +94,7 @@ def main(options: Options) -> Path:
                 circuit = apply(options, higgins2014.pair(name, potential))
                 for rate in rates:
                     key = f"{name} {rate:g} Hz{suffix}"
-                    seen[key] = load(folder / f"{key.replace(' ', '_')}.nc")
-                    if seen[key].provenance.circuit != circuit.digest:
-                        raise SystemExit(f"{folder} was recorded with other values; run protocols/{STEM}.py again, or give the same --set and --out")
+                    seen[key] = recorded(options, key.replace(" ", "_"), circuit)
             flat = apply(options, higgins2014.pair(name))
             courses(axes[0, k], name, seen, memory(flat, np.array(SHOWN)))
             plot.title(axes[0, k], "ab"[k], f"{name}, both neurons at {SHOWN:g} Hz")

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from bioneuro import Circuit, Recording, load, measure, plot, script
+from bioneuro import Circuit, Recording, measure, plot, script
 from bioneuro.catalogue import tsodyks1998
 from bioneuro.measure import Curve
-from bioneuro.script import Options, apply, options
+from bioneuro.script import Options, apply, is_full, options, recorded
 from bioneuro.theory import tsodyks1998 as theory
 
 STEM = Path(__file__).stem
@@ -92,17 +92,9 @@ def best(ax: Axes, numbers: dict[str, float]) -> float:
     return peak
 
 
-def read(used: dict[str, Recording], folder: Path, name: str, circuit: Circuit) -> Recording:
-    """A recording of `circuit`; refuses one of another circuit, of which the lines drawn here would not be the theory."""
-    used[name] = load(folder / f"{name}.nc")
-    if used[name].provenance.circuit != circuit.digest:
-        raise SystemExit(f"{folder}/{name}.nc is of other values; run protocols/{STEM}.py again, or give its --set and --out here too")
-    return used[name]
-
-
 def main(options: Options) -> Path:
     folder = options.out.with_suffix("")
-    full = not options.set and options.out == Path("results", f"{STEM}.nc")
+    full = is_full(options, STEM)
     used: dict[str, Recording] = {}
     with plot.style():
         figure, axes = plot.grid(2, 3, height=108)
@@ -113,7 +105,8 @@ def main(options: Options) -> Path:
         for name, ax in zip(SYNAPSES, (b, c), strict=True):
             circuit = apply(options, tsodyks1998.pair(name))
             numbers = values(circuit)
-            pairs, series = (read(used, folder, f"{name}_{kind}", circuit) for kind in ("pairs", "trains"))
+            used |= {f"{name}_{kind}": recorded(options, f"{name}_{kind}", circuit) for kind in ("pairs", "trains")}
+            pairs, series = used[f"{name}_pairs"], used[f"{name}_trains"]
             exact = max(exact, paired(a, name, numbers, pairs), trains(ax, numbers, series))
             last = max(last, steady(d, e, name, numbers, series))
             if name == "depressing":

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from bioneuro import Circuit, Recording, load, measure, plot
+from bioneuro import Circuit, Recording, measure, plot
 from bioneuro.catalogue import graupner2012, pfister2006
 from bioneuro.measure import Curve
-from bioneuro.script import Options, apply, data, options
+from bioneuro.script import Options, apply, data, is_full, options, recorded
 from bioneuro.theory import graupner2012 as exact
 from bioneuro.theory import triplet
 
@@ -96,7 +96,7 @@ def caption(right: dict[str, int]) -> str:
 
 def main(options: Options) -> Path:
     folder = options.out.with_suffix("")
-    full = not options.set and not options.data and options.out == Path("results", f"{STEM}.nc")
+    full = is_full(options, STEM)
     used: dict[str, Recording] = {}
     right = dict.fromkeys(RULES, 0)
     with plot.style():
@@ -104,9 +104,7 @@ def main(options: Options) -> Path:
         for row, (rule, (published, colour, name)) in zip(axes, RULES.items(), strict=True):
             circuit = apply(options, published)
             for ax, protocol in zip(row, PROTOCOLS, strict=True):
-                used[f"{rule}_{protocol}"] = seen = load(folder / f"{rule}_{protocol}.nc")
-                if seen.provenance.circuit != circuit.digest:
-                    raise SystemExit(f"{folder} is of other values; run protocols/{STEM}.py again, or give its --set and --out here too")
+                used[f"{rule}_{protocol}"] = seen = recorded(options, f"{rule}_{protocol}", circuit)
                 right[rule] += panel(ax, circuit, seen, protocol, colour)
                 plot.overlay(ax, [t for t in data(options, "ms") if t.name == protocol or t.name not in PROTOCOLS])
             row[0].set_ylim(LIMITS[rule])

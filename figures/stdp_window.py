@@ -13,7 +13,7 @@ from bioneuro import Circuit, Recording, load, measure, plot, script
 from bioneuro.catalogue import graupner2012, guetig2003, pfister2006, song2000, vanrossum2000, vogels2011
 from bioneuro.evidence import bi1998
 from bioneuro.evidence import graupner2012 as published
-from bioneuro.script import Options, apply, options
+from bioneuro.script import Options, apply, is_full, options, recorded
 from bioneuro.theory import bounds, pair, triplet
 from bioneuro.theory import graupner2012 as averaged
 from bioneuro.theory import vogels2011 as symmetric
@@ -40,9 +40,7 @@ class Study:
     def __call__(self, name: str, circuit: Circuit | None = None) -> Recording:
         """The recording `name`; refuses one of another circuit than `circuit`, of which the lines drawn here would not be the theory."""
         stem = name.replace("'", " prime").replace(" ", "_")
-        seen = self.used[stem] = load(self.folder / f"{stem}.nc")
-        if circuit is not None and seen.provenance.circuit != circuit.digest:
-            raise SystemExit(f"{self.folder}/{stem}.nc is of other values; run protocols/{STEM}.py again, or give its --set and --out here too")
+        seen = self.used[stem] = load(self.folder / f"{stem}.nc") if circuit is None else recorded(self.options, stem, circuit)
         return seen
 
     def numbers(self, circuit: Circuit) -> tuple[Circuit, dict[str, float]]:
@@ -131,7 +129,7 @@ def others(axes: list[Axes], study: Study) -> None:
 
 
 def main(options: Options) -> Path:
-    full = not options.set and not options.data and options.out == Path("results", f"{STEM}.nc")
+    full = is_full(options, STEM)
     study = Study(options)
     titles = ["pairs, fitted to these cells", "triplets, hippocampus", "calcium, cultures"]
     titles += ["calcium rule, set DP", *(name.replace("S3", "Table S3,") for name in graupner2012.SETS[1:])]

@@ -23,12 +23,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from bioneuro import Circuit, Recording, load, measure, plot, script
+from bioneuro import Circuit, Recording, measure, plot, script
 from bioneuro.catalogue import graupner2012, pfister2006
 from bioneuro.evidence import wang2005
 from bioneuro.evidence.points import Points
 from bioneuro.measure import Curve
-from bioneuro.script import Options, apply, options
+from bioneuro.script import Options, apply, is_full, options, recorded
 from bioneuro.theory import graupner2012 as averaged
 from bioneuro.theory import triplet
 
@@ -209,19 +209,12 @@ def caption(rules: list[Rule]) -> str:
     return "\n".join(line for long in lines for line in textwrap.wrap(long, 146, drop_whitespace=False))
 
 
-def read(used: dict[str, Recording], folder: Path, name: str, circuit: Circuit) -> Recording:
-    """A recording of `circuit`; refuses one of another circuit, of which the lines drawn here would not be the theory."""
-    used[name] = load(folder / f"{name}.nc")
-    if used[name].provenance.circuit != circuit.digest:
-        raise SystemExit(f"{folder}/{name}.nc is of other values; run protocols/{STEM}.py again, or give its --set and --out here too")
-    return used[name]
-
-
 def collected(options: Options, used: dict[str, Recording]) -> dict[str, Rule]:
     rules = {}
     for name, circuit in circuits(options).items():
         numbers = {path.partition(".")[2]: float(p.value) for path, p in circuit.values.items()}
-        seen = {experiment: read(used, options.out.with_suffix(""), f"{name}_{experiment}", circuit) for experiment in EXPERIMENTS}
+        seen = {experiment: recorded(options, f"{name}_{experiment}", circuit) for experiment in EXPERIMENTS}
+        used |= {f"{name}_{experiment}": recording for experiment, recording in seen.items()}
         law = calcium(numbers) if name == "calcium" else additive(numbers, name == "nearest")
         rules[name] = Rule(says=LOOKS[name][0], colour=LOOKS[name][1], law=law, seen=seen, numbers=numbers)
     return rules
@@ -255,7 +248,7 @@ def page(figure: Figure, rules: list[Rule], tables: tuple[Points, ...]) -> None:
 
 
 def main(options: Options) -> Path:
-    full = not options.set and options.out == Path("results", f"{STEM}.nc")
+    full = is_full(options, STEM)
     used: dict[str, Recording] = {}
     rules = collected(options, used)
     for rule in rules.values():

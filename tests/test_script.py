@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bioneuro import script
+from bioneuro import protocol, script, study
 from bioneuro.catalogue import graupner2012, song2000
 from bioneuro.model import ModelError
 from bioneuro.script import OptionError, Options
@@ -84,3 +84,20 @@ def test_units_and_bounds_are_checked() -> None:
         script.apply(having(calcium__tau_Ca="25"), graupner2012.pair())
     with pytest.raises(ModelError, match="outside its bounds"):
         script.apply(having(calcium__tau_Ca="25 second"), graupner2012.pair())
+
+
+def test_a_recording_of_another_circuit_is_refused(tmp_path: Path) -> None:
+    circuit = song2000.pair()
+    asked = script.options("small", ["--out", str(tmp_path / "small.nc"), "--engine", "numpy"])
+    study.record(asked, {"one": (circuit, protocol.pairing("5 ms", pairs=1))})
+    assert script.recorded(asked, "one", circuit).provenance.circuit == circuit.digest
+    with pytest.raises(OptionError, match="one.nc is of other values; run the protocol script again"):
+        script.recorded(asked, "one", circuit.with_values({"stdp.A_plus": 0.5}))
+
+
+def test_only_the_study_as_published_is_full(tmp_path: Path) -> None:
+    table = tmp_path / "mine.csv"
+    table.write_text("condition (ms),mean\n1,1\n")
+    assert script.is_full(script.options("small", []), "small")
+    for argv in (["--quick"], ["--set", "a.b=1"], ["--out", "x.nc"], ["--data", str(table)]):
+        assert not script.is_full(script.options("small", argv), "small")
