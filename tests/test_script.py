@@ -91,7 +91,7 @@ def test_a_recording_of_another_circuit_is_refused(tmp_path: Path) -> None:
     asked = script.options("small", ["--out", str(tmp_path / "small.nc"), "--engine", "numpy"])
     study.record(asked, {"one": (circuit, protocol.pairing("5 ms", pairs=1))})
     assert script.recorded(asked, "one", circuit).provenance.circuit == circuit.digest
-    with pytest.raises(OptionError, match="one.nc is of other values; run the protocol script again"):
+    with pytest.raises(OptionError, match=r"one\.nc is of other values; run the protocol script again"):
         script.recorded(asked, "one", circuit.with_values({"stdp.A_plus": 0.5}))
 
 
