@@ -125,8 +125,8 @@ def main(options: Options) -> Path:
         away: list[float] = []
         for ax, letter, name in zip(axes[0], "ab", TRIPLETS, strict=True):
             circuit = apply(options, pfister2006.pair(name))
-            used[name.replace(" ", "_")] = recorded(options, name.replace(" ", "_"), circuit)
-            away += additive(ax, used[name.replace(" ", "_")], "triplet.w", values(circuit, "triplet"))[0]
+            seen = used[name.replace(" ", "_")] = recorded(options, name.replace(" ", "_"), circuit)
+            away += additive(ax, seen, "triplet.w", values(circuit, "triplet"))[0]
             plot.title(ax, letter, f"triplet rule, {name}")
             ax.set_ylim(-1.7, 6)
         circuit = apply(options, song2000.pair().with_values(UNBOUNDED))
