@@ -38,13 +38,9 @@ def circuit(seed: int) -> Circuit:
 
 
 def independent(whole: Circuit) -> tuple[float, float]:
-    """Mean and standard deviation of a multiplicative weight between independent Poisson trains of any rates, for small steps.
-
-    Near rest every pair adds lam g sgn(lag) exp(-|lag|/tau), g = alpha/(1 + alpha): a random walk of variance lam^2 g^2 tau x y per time, drawn
-    back at the rate lam x y tau (1 + alpha), so that lam g^2/(2 (1 + alpha)) is the variance at rest. Rates x, y and tau cancel.
-    """
+    """Mean and standard deviation of a multiplicative weight between independent Poisson trains, for small steps."""
     lam, alpha, mu = (float(whole.values[f"guetig_multiplicative.{name}"].value) for name in ("lam", "alpha", "mu"))
-    return bounds.guetig2003_rest(alpha=alpha, mu=mu), alpha / (1 + alpha) * (lam / (2 * (1 + alpha))) ** 0.5
+    return bounds.guetig2003_rest(alpha=alpha, mu=mu), bounds.guetig2003_spread(lam=lam, alpha=alpha)
 
 
 def density(ax: Axes, times: np.ndarray, w: np.ndarray) -> None:

@@ -3,27 +3,27 @@
 `--quick` and `--set` are to be given as for protocols/firing_patterns.py; only the full study goes to figures/.
 """
 
-import math
+import inspect
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from scipy.optimize import brentq
 
 from bioneuro import Circuit, Population, Recording, plot
 from bioneuro.catalogue import bellec2018, brette2005, hodgkin1952, izhikevich2003, kobayashi2009, vogels2005
 from bioneuro.dynamics import Neuron
 from bioneuro.script import Options, apply, is_full, options, recorded
+from bioneuro.theory import firing
 
 STEM = Path(__file__).stem
 START, STOP, SHOWN, EVERY = 0.1, 1.1, 0.65, 2e-4  # s
 ADAPTED = 0.6  # s; rates are those of the second half of the step
 ONSET = 6.2649e-6  # A into 1 cm2, onset of sustained firing: Balti, Lanza & Aziz-Alaoui 2018, Math Biosci Eng 15:807, Fig. 6
-LONGEST = 5.0  # s, of an interval
 MAT, IZHIKEVICH = ("RS", "IB", "FS", "CH"), ("RS", "IB", "CH", "FS", "LTS")
 COLOURS = (plot.BLUE, plot.VERMILION, plot.GREEN, plot.PURPLE, plot.ORANGE)
 
@@ -120,44 +120,13 @@ def rate(times: np.ndarray) -> float:
     return 0.0 if late.size < 2 else (late.size - 1) / (late[-1] - late[0])
 
 
-def law(p: dict[str, float], kind: str, current: np.ndarray) -> np.ndarray:
-    """Rates in the adapted state, Hz, where an interval has a closed form or is the root of one."""
-
-    def lif(level: float) -> float:
-        rest = p["E_L"] + level
-        return 1 / (p["t_ref"] + p["tau_m"] * math.log((rest - p["V_r"]) / (rest - p["V_th"]))) if rest > p["V_th"] else 0.0
-
-    def alif(level: float) -> float:  # v over its threshold, T after a spike
-        return _root(lambda T: -level * math.expm1(-T / p["tau_m"]) - p["b_0"] - p["beta"] / p["tau_a"] / math.expm1(T / p["tau_a"]), p["t_ref"])
-
-    def mat(level: float) -> float:  # v is constant, the thresholds fall
-        over = p["E_L"] + p["R"] * level - p["omega"]
-        return _root(lambda T: over - sum(p[f"alpha_{k}"] / math.expm1(T / p[f"tau_{k}"]) for k in (1, 2)), p["t_ref"])
-
-    return np.array([{"lif": lif, "alif": alif, "mat": mat}[kind](float(level)) for level in current])
+RATES = {"lif": firing.lif_rate, "alif": firing.alif_rate, "mat": firing.mat_rate}
+RHEOBASES = {"adex": firing.adex_rheobase, "mat": firing.mat_rheobase, "izhikevich": firing.izhikevich_rheobase, "axon": lambda: ONSET}
 
 
-def _root(surplus: Callable[[float], float], shortest: float) -> float:
-    """The rate whose interval makes `surplus` vanish; 0 if the threshold is not reached within `LONGEST`."""
-    if surplus(LONGEST) <= 0:
-        return 0.0
-    return 1 / (shortest if surplus(shortest) > 0 else brentq(surplus, shortest, LONGEST))
-
-
-def rheobase(p: dict[str, float], kind: str) -> float:
-    """The current at which rest ends (SI): where the fixed points meet, or before that where it loses its stability."""
-    if kind == "adex":
-        tau_m, ratio = p["C"] / p["g_L"], p["a"] / p["g_L"]
-        room = p["V_T"] - p["E_L"] - p["Delta_T"]
-        meet = (p["g_L"] + p["a"]) * (room + p["Delta_T"] * math.log(1 + ratio))
-        lose = (p["g_L"] + p["a"]) * (room + p["Delta_T"] * math.log(1 + tau_m / p["tau_w"])) + p["Delta_T"] * p["g_L"] * (ratio - tau_m / p["tau_w"])
-        return lose if ratio > tau_m / p["tau_w"] else meet
-    if kind == "mat":
-        return (p["omega"] - p["E_L"]) / p["R"]
-    if kind == "axon":
-        return ONSET
-    v = min((p["b"] - p["k_1"]) / (2 * p["k_2"]), (p["a"] - p["k_1"]) / (2 * p["k_2"]))
-    return -(p["k_2"] * v**2 + (p["k_1"] - p["b"]) * v + p["k_0"])
+def law(of: Callable[..., Any], p: dict[str, float], *current: np.ndarray) -> Any:
+    """A law of `bioneuro.theory.firing` with those of the parameters `p` that it takes."""
+    return of(*current, **{name: p[name] for name in inspect.signature(of).parameters if name in p})
 
 
 CURVES = {  # population -> unit of the current, its size in SI, label, names of its sets
@@ -188,11 +157,11 @@ def curves(ax: Axes, seen: Recording, whole: Circuit, populations: tuple[str, ..
             ax.plot(current / scale, found, "o", color=colour, label=label, clip_on=False)
             if population in ("lif", "alif") or (population == "mat" and label != "MAT CH"):
                 fine = np.linspace(current[0], current[-1], 200)
-                ax.plot(fine / scale, law(p, population, fine), color=colour, linewidth=0.8)
-                exact = law(p, population, current)
+                ax.plot(fine / scale, law(RATES[population], p, fine), color=colour, linewidth=0.8)
+                exact = law(RATES[population], p, current)
                 off.extend(found[(found > 0) & (exact > 0)] / exact[(found > 0) & (exact > 0)] - 1)
             else:
-                ax.plot(rheobase(p, population) / scale, 0, "|", color=colour, markersize=9, markeredgewidth=1.2, clip_on=False)
+                ax.plot(law(RHEOBASES[population], p) / scale, 0, "|", color=colour, markersize=9, markeredgewidth=1.2, clip_on=False)
                 ax.plot(current / scale, found, color=colour, linewidth=0.5, linestyle=":")
     ax.set(xlabel=f"current ({unit})", ylim=(0, None))
     ax.legend(loc=place, handlelength=0.6, labelspacing=0.1, borderpad=0, borderaxespad=0.1, handletextpad=0.4)

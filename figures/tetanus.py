@@ -59,18 +59,11 @@ def calcium(p: dict[str, float], firing: str, rates: np.ndarray, pulses: int) ->
 
 def triplets(p: dict[str, float], firing: str, rates: np.ndarray, pulses: int) -> np.ndarray:
     """Exact weight after over before, (rates,); its mean over all Poisson trains where the postsynaptic firing is random."""
+    spikes = {k: p[k] for k in ("tau_plus", "tau_minus", "tau_x", "tau_y", "A2_plus", "A3_plus", "A2_minus", "A3_minus")}
+    if firing == "poisson":
+        return 1 + triplet.pulses_poisson(rates, pulses, POISSON, REST, **spikes)
     pre = np.arange(pulses) / rates[:, None]
-    if firing != "poisson":
-        spikes = {k: p[k] for k in ("tau_plus", "tau_minus", "tau_x", "tau_y", "A2_plus", "A3_plus", "A2_minus", "A3_minus")}
-        return np.array([1 + triplet.weight_change(x, y, **spikes) for x, y in zip(pre, post(firing, pre), strict=True)])
-    # Mean traces of spikes that are Poisson from time 0 on, at a pulse (o1) or between (o2); r2 just before a pulse; r1 summed over pulses.
-    o1 = POISSON * p["tau_minus"] * -np.expm1(-pre / p["tau_minus"])
-    r2 = np.expm1(-pre / p["tau_x"]) / -np.expm1(1 / rates[:, None] / p["tau_x"])
-    left, both = pre[:, -1:] + REST - pre, 1 / (1 / p["tau_plus"] + 1 / p["tau_y"])
-    r1 = p["tau_plus"] * -np.expm1(-left / p["tau_plus"])
-    late = np.exp(-pre / p["tau_y"]) * both * -np.expm1(-left / both)  # while o2 still rises
-    up = POISSON * (r1 * p["A2_plus"] + p["A3_plus"] * POISSON * p["tau_y"] * (r1 - late))
-    return 1 + np.sum(up - o1 * (p["A2_minus"] + p["A3_minus"] * r2), axis=1)
+    return np.array([1 + triplet.weight_change(x, y, **spikes) for x, y in zip(pre, post(firing, pre), strict=True)])
 
 
 def law_of(p: dict[str, float]) -> Callable[[dict[str, float], str, np.ndarray, int], np.ndarray]:

@@ -104,6 +104,16 @@ def guetig2003_rest(*, alpha: float, mu: float) -> float:
     return float(1 / (1 + alpha ** (1 / mu)))
 
 
+def guetig2003_spread(*, lam: float, alpha: float) -> float:
+    """Standard deviation of a multiplicative weight (mu = 1) at rest, for small steps.
+
+    Between independent Poisson trains of any rates x, y: near rest every pair adds
+    lam g sgn(lag) exp(-|lag|/tau), g = alpha/(1 + alpha), a random walk of variance
+    lam^2 g^2 tau x y per time, drawn back at the rate lam x y tau (1 + alpha).
+    """
+    return float(alpha / (1 + alpha) * (lam / (2 * (1 + alpha))) ** 0.5)
+
+
 def _kernels(lag: ArrayLike, tau_plus: float, tau_minus: float) -> tuple[Array, Array]:
     """exp(-|lag|/tau) of causal and of acausal pairs, 0 where a pair is of the other kind."""
     if not (tau_plus > 0 and tau_minus > 0):

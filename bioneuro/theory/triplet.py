@@ -117,6 +117,28 @@ def drift_shared(
     return np.asarray(up - down)
 
 
+def pulses_poisson(
+    rate: ArrayLike, pulses: int, rho_y: float, rest: float, *, A2_plus: float,
+    A3_plus: float, A2_minus: float, A3_minus: float, tau_plus: float, tau_minus: float,
+    tau_x: float, tau_y: float,
+) -> Array:
+    """Mean all-to-all weight change, for each rate (...), of ``pulses`` regular pre spikes.
+
+    Post fires as a Poisson process of the rate ``rho_y`` from the first pulse to ``rest`` s
+    after the last (derived here). Its mean traces rise from zero; r2 just before pulse k
+    is a geometric sum.
+    """
+    rates = np.asarray(rate, float)
+    pre = np.arange(pulses) / rates[..., None]
+    o1 = rho_y * tau_minus * -np.expm1(-pre / tau_minus)
+    r2 = np.expm1(-pre / tau_x) / -np.expm1(1 / rates[..., None] / tau_x)
+    left, both = pre[..., -1:] + rest - pre, 1 / (1 / tau_plus + 1 / tau_y)
+    r1 = tau_plus * -np.expm1(-left / tau_plus)  # its integral from pulse k on
+    late = np.exp(-pre / tau_y) * both * -np.expm1(-left / both)  # while o2 still rises
+    up = rho_y * (r1 * A2_plus + A3_plus * rho_y * tau_y * (r1 - late))
+    return np.asarray(np.sum(up - o1 * (A2_minus + A3_minus * r2), axis=-1))
+
+
 def bcm_threshold(
     rho_x: ArrayLike = 0.0, *, A2_plus: float, A3_plus: float, A2_minus: float,
     tau_plus: float, tau_minus: float, tau_y: float, A3_minus: float = 0.0,
