@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from bioneuro import brian, catalogue, evidence, measure, plot, protocol, study, theory, twin
     from bioneuro.files import load, save
     from bioneuro.fit import fit, replay
-    from bioneuro.model import Circuit, Neuron, Parameter, Pathway, Population, Projection, Synapse, delayed, parameter
+    from bioneuro.model import Circuit, Neuron, Parameter, Pathway, Population, Projection, Synapse, delayed, parameter, side_by_side
     from bioneuro.protocol import Clock, Events, Protocol, clock
     from bioneuro.recording import Recording
     from bioneuro.twin import Twin
     from bioneuro.verify import verify
 
 _HOME = {
-    **dict.fromkeys("Circuit Neuron Parameter Pathway Population Projection Synapse delayed parameter".split(), "bioneuro.model"),
+    **dict.fromkeys("Circuit Neuron Parameter Pathway Population Projection Synapse delayed parameter side_by_side".split(), "bioneuro.model"),
     **dict.fromkeys("Clock Events Protocol clock".split(), "bioneuro.protocol"),
     **dict.fromkeys("fit replay".split(), "bioneuro.fit"),
     **dict.fromkeys("load save".split(), "bioneuro.files"),
@@ -33,7 +33,7 @@ _ROOMS = ("brian", "catalogue", "evidence", "measure", "plot", "protocol", "stud
 __all__ = [
     "Circuit", "Clock", "Events", "Neuron", "Parameter", "Pathway", "Population", "Projection", "Protocol", "Recording", "Synapse",
     "Twin", "brian", "catalogue", "clock", "delayed", "evidence", "fit", "load", "measure", "parameter", "plot", "protocol", "replay", "save",
-    "study", "theory", "twin", "verify",
+    "side_by_side", "study", "theory", "twin", "verify",
 ]  # fmt: skip
 
 

@@ -5,7 +5,7 @@ their digest. Equation text passes the whitelist of `bioneuro.text` here, before
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -19,7 +19,7 @@ from bioneuro.records import ModelError, Parameter, did_you_mean, digest, frozen
 
 __all__ = [
     "SPECIAL", "Circuit", "ModelError", "Neuron", "Parameter", "Pathway", "Population", "Projection", "Synapse", "delayed",
-    "did_you_mean", "digest", "frozen", "parameter",
+    "did_you_mean", "digest", "frozen", "parameter", "side_by_side",
 ]  # fmt: skip
 
 
@@ -205,6 +205,23 @@ def _with_values(model: Any, owner: str, new: Mapping[str, Any]) -> Any:
             blank = initial.get(name, Parameter(value=np.zeros(()), unit="1" if unit in ("boolean", "integer") else unit))
             initial[name] = blank.with_value(value, place)
     return dataclasses.replace(model, parameters=parameters, initial=initial)
+
+
+def side_by_side(neurons: Sequence[Neuron]) -> Population:
+    """A population with one unit per neuron, for neurons that differ in numbers alone, such as the parameter sets of one model.
+
+    Raises:
+        ModelError: two of them have different text.
+    """
+    first = neurons[0]
+    text_of = {(n.equations, n.threshold, n.reset, n.refractory, n.method, n.input) for n in neurons}
+    if len(text_of) > 1 or any(set(n.parameters) != set(first.parameters) or set(n.initial) != set(first.initial) for n in neurons):
+        raise ModelError(f"side_by_side: {[n.name for n in neurons]} differ in more than numbers; put them into populations of their own")
+    numbers: dict[str, Any] = {
+        kind: {name: dataclasses.replace(p, value=np.array([float(getattr(n, kind)[name].value) for n in neurons])) for name, p in known.items()}
+        for kind, known in (("parameters", first.parameters), ("initial", first.initial))
+    }
+    return Population(name=first.name, neuron=dataclasses.replace(first, **numbers), size=len(neurons))
 
 
 def delayed(synapse: Synapse, *, axonal: Any = None, dendritic: Any = None) -> Synapse:

@@ -1,6 +1,7 @@
 """Draws results/bimodal_weights/course.nc: a thousand weights under rules that meet their bounds in four ways, and what the neuron makes of them.
 
-`--quick`, `--set` and `--seed` are to be given as for protocols/bimodal_weights.py; only the full study goes to figures/.
+`--quick`, `--set` and `--seed` are to be given as for protocols/bimodal_weights.py; only the full study goes to figures/. `--data`
+lays measured output rates against a time over panel e.
 """
 
 import textwrap
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from bioneuro import Circuit, Population, Projection, Recording, plot
+from bioneuro import Circuit, Population, Projection, Recording, plot, script
 from bioneuro.catalogue import guetig2003, song2000
 from bioneuro.script import Options, apply, is_full, options, recorded
 from bioneuro.theory import bounds
@@ -138,6 +139,7 @@ def main(options: Options) -> Path:
     with plot.style():
         figure, axes = plot.grid(2, 5, height=104)
         draw(axes, whole, seen)
+        plot.overlay(axes[0, 4], script.data(options, "second"), color=plot.BLACK)
         figure.supxlabel(caption(whole, seen), x=0.01, ha="left", fontsize=6.5, linespacing=1.4)
         if options.quick:
             figure.suptitle("quick version: a short run, for a look only")

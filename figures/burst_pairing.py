@@ -123,17 +123,7 @@ def triplets(values: dict[str, float]) -> Law:
 
 
 def transitions(values: dict[str, float]) -> Law:
-    """Of the calcium-based rule; all trains are of one length."""
-    stay = {key: values[key] for key in ("theta_d", "theta_p", "tau_Ca")}
-    drift = {key: values[key] for key in ("gamma_d", "gamma_p", "sigma", "tau", "rho_star")}
-
-    def law(several: list[triplet.Trains]) -> Array:
-        times = np.array([np.concatenate([pre + values["D"], post]) for pre, post in several])
-        sizes = np.repeat([values["Cpre"], values["Cpost"]], [train.size for train in several[0]])
-        end = calcium.pulsed(calcium.train_stays(times, sizes, **stay), **drift)
-        return calcium.weight_ratio(end.U, end.D, values["beta"], values["b"])
-
-    return law
+    return lambda several: calcium.ratio_of_trains(several, **values)
 
 
 VOLTAGE = clopath2010_code.published_code("somatosensory").with_values({"clopath.w_max": 10})

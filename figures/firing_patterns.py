@@ -1,12 +1,13 @@
 """Draws results/firing_patterns/step.nc: potentials of the catalogue's neurons under a step of current, and their rates against the current.
 
-`--quick` and `--set` are to be given as for protocols/firing_patterns.py; only the full study goes to figures/.
+`--quick` and `--set` are to be given as for protocols/firing_patterns.py; only the full study goes to figures/. `--data` lays
+measured rates against a current in mV, nA or mV/ms over panels n, o and p.
 """
 
 import inspect
 import textwrap
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bioneuro import Circuit, Population, Recording, plot
+from bioneuro import Circuit, Population, Recording, plot, script, side_by_side
 from bioneuro.catalogue import bellec2018, brette2005, hodgkin1952, izhikevich2003, kobayashi2009, vogels2005
-from bioneuro.dynamics import Neuron
 from bioneuro.script import Options, apply, is_full, options, recorded
 from bioneuro.theory import firing
 
@@ -56,21 +56,12 @@ ROWS = (
 )
 
 
-def several(neuron: Callable[[str], Neuron], names: Sequence[str]) -> Population:
-    """That of protocols/firing_patterns.py."""
-    made = [neuron(name) for name in names]
-    numbers = {
-        what: {k: replace(p, value=np.array([float(getattr(n, what)[k].value) for n in made])) for k, p in getattr(made[0], what).items()}
-        for what in ("parameters", "initial")
-    }
-    return Population(name=made[0].name, neuron=replace(made[0], **numbers), size=len(names))
-
-
 def circuit() -> Circuit:
     """That of protocols/firing_patterns.py."""
     single = (vogels2005.neuron(), bellec2018.neuron(), brette2005.neuron(), hodgkin1952.neuron("rk4"))
     alone = [Population(name=neuron.name, neuron=neuron) for neuron in single]
-    return Circuit(name="neurons", populations=(*alone, several(kobayashi2009.neuron, MAT), several(izhikevich2003.neuron, IZHIKEVICH)))
+    mat, izhikevich = (side_by_side([of(name) for name in names]) for of, names in ((kobayashi2009.neuron, MAT), (izhikevich2003.neuron, IZHIKEVICH)))
+    return Circuit(name="neurons", populations=(*alone, mat, izhikevich))
 
 
 def numbers(whole: Circuit, population: str, unit: int = 0) -> dict[str, float]:
@@ -137,6 +128,7 @@ CURVES = {  # population -> unit of the current, its size in SI, label, names of
     "izhikevich": ("mV/ms", 1.0, IZHIKEVICH),
     "axon": ("µA/cm²", 1e-6, ("Hodgkin & Huxley",)),
 }
+MEASURED = ("mV", "nA", "mV/ms")  # currents of a user's own rates, for the panels of `TOGETHER`
 TOGETHER = {  # populations -> title, place of the legend
     ("lif", "alif"): ("rates of a, b", "center right"),
     ("adex", "mat"): ("rates of c, e to h", "upper left"),
@@ -200,6 +192,8 @@ def main(options: Options) -> Path:
         for ax, (populations, (title, place)) in zip(axes, TOGETHER.items(), strict=True):
             off += curves(ax, seen, whole, populations, place)
             plot.title(ax, next(letters), title)
+        for ax, unit in zip(axes, MEASURED, strict=False):
+            plot.overlay(ax, script.data(options, unit, among=MEASURED), unit=unit, color=plot.BLACK)
         axes[0].set_ylabel("rate (Hz)")
         figure.supxlabel(caption(off, numbers(whole, "lif")), x=0.01, ha="left", fontsize=6.5, linespacing=1.4)
         if options.quick:

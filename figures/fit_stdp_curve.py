@@ -1,6 +1,7 @@
 """Draws results/fit_stdp_curve/*.nc: an STDP window, the curve fitted to it, and the way there.
 
-`--quick`, `--set` and `--out` name the results as they did for protocols/fit_stdp_curve.py; only the full study goes to figures/.
+`--quick`, `--set` and `--out` name the results as they did for protocols/fit_stdp_curve.py; only the full study goes to figures/. `--data`
+lays measured ratios of weights against a lag over panel a.
 """
 
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from bioneuro import Circuit, Recording, load, measure, plot
+from bioneuro import Circuit, Recording, load, measure, plot, script
 from bioneuro.catalogue import graupner2012
 from bioneuro.script import Options, apply, is_full, options, recorded
 
@@ -73,6 +74,7 @@ def main(options: Options) -> Path:
         curves(axes[0, 0], seen)
         losses(axes[0, 1], seen, best)
         values(axes[0, 2], seen, planted, best)
+        plot.overlay(axes[0, 0], script.data(options, "ms"), color=plot.BLACK, zorder=5)
         for ax, letter, text in zip(axes[0], "abc", ("STDP window, set DP", "loss", "parameters"), strict=True):
             plot.title(ax, letter, text)
         notes = [note.partition("\n")[0].removeprefix("replay on ") for note in seen["steps"].provenance.notes]

@@ -77,17 +77,7 @@ def triplets(numbers: dict[str, float]) -> Law:
 
 
 def flat(numbers: dict[str, float]) -> Law:
-    stay = {key: numbers[key] for key in ("theta_d", "theta_p", "tau_Ca")}
-    drift = {key: numbers[key] for key in ("gamma_d", "gamma_p", "sigma", "tau", "rho_star")}
-
-    def law(several: list[triplet.Trains]) -> Array:
-        most = max(pre.size for pre, _ in several)  # shorter trains end in jumps of nothing
-        filled = [[np.pad(train, (0, most - train.size), "edge") for train in (pre + numbers["D"], post)] for pre, post in several]
-        sizes = [np.outer([numbers["Cpre"], numbers["Cpost"]], np.arange(most) < pre.size).ravel() for pre, _ in several]
-        end = calcium.pulsed(calcium.train_stays(np.array(filled).reshape(len(several), -1), np.array(sizes), **stay), **drift)
-        return calcium.weight_ratio(end.U, end.D, numbers["beta"], numbers["b"])
-
-    return law
+    return lambda several: calcium.ratio_of_trains(several, **numbers)
 
 
 FULL, CORTEX = "visual cortex all-to-all full", "cortical slices"

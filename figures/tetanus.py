@@ -50,11 +50,7 @@ def post(firing: str, pre: np.ndarray) -> np.ndarray:
 def calcium(p: dict[str, float], firing: str, rates: np.ndarray, pulses: int) -> np.ndarray:
     """Exact weight after over before, (rates,)."""
     pre = np.arange(pulses) / rates[:, None]
-    times = np.concatenate([pre + p["D"], post(firing, pre)], axis=1)
-    sizes = np.where(np.arange(times.shape[1]) < pulses, p["Cpre"], p["Cpost"])
-    stays = exact.train_stays(times, sizes, **{k: p[k] for k in ("theta_d", "theta_p", "tau_Ca")})
-    end = exact.pulsed(stays, **{k: p[k] for k in ("gamma_d", "gamma_p", "sigma", "tau", "rho_star")})
-    return exact.weight_ratio(end.U, end.D, p["beta"], p["b"])
+    return exact.ratio_of_trains(list(zip(pre, post(firing, pre), strict=True)), **p)
 
 
 def triplets(p: dict[str, float], firing: str, rates: np.ndarray, pulses: int) -> np.ndarray:

@@ -79,16 +79,8 @@ def additive(numbers: Mapping[str, Any], nearest: bool) -> Law:
     return law
 
 
-def calcium(n: Mapping[str, Any]) -> Law:
-    def law(motifs: list[triplet.Trains]) -> Array:
-        trains = [triplet.repeated(*motif, rate=RATE, count=REPEATS) for motif in motifs]
-        times = np.array([np.concatenate([pre + n["D"], post]) for pre, post in trains])
-        jumps = np.array([np.repeat([n["Cpre"], n["Cpost"]], [pre.size, post.size]) for pre, post in trains])
-        stays = averaged.train_stays(times, jumps, **{key: n[key] for key in ("theta_d", "theta_p", "tau_Ca")})
-        end = averaged.pulsed(stays, **{key: n[key] for key in ("gamma_d", "gamma_p", "sigma", "tau", "rho_star")})
-        return averaged.weight_ratio(end.U, end.D, n["beta"], n["b"])
-
-    return law
+def calcium(numbers: Mapping[str, Any]) -> Law:
+    return lambda motifs: averaged.ratio_of_trains([triplet.repeated(*motif, rate=RATE, count=REPEATS) for motif in motifs], **numbers)
 
 
 def found(rule: Rule, seen: Recording, along: str) -> Curve:

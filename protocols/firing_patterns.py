@@ -11,16 +11,14 @@ the others as in the catalogue. Neurons do not know each other, so trial n means
 Writes results/firing_patterns/step.nc: potentials and thresholds every 0.2 ms until 0.65 s and at the end, and all spikes.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from brian2.units import ms, mV, nA, uA
 
-from bioneuro import Circuit, Population, Protocol, Recording, protocol, study
+from bioneuro import Circuit, Population, Protocol, Recording, protocol, side_by_side, study
 from bioneuro.catalogue import bellec2018, brette2005, hodgkin1952, izhikevich2003, kobayashi2009, vogels2005
-from bioneuro.dynamics import Neuron
 from bioneuro.script import Options, apply, options
 
 MAT, IZHIKEVICH = ("RS", "IB", "FS", "CH"), ("RS", "IB", "CH", "FS", "LTS")
@@ -37,20 +35,11 @@ START, STOP, END, SHOWN, EVERY, DT, QUICK_DT = 0.1, 1.1, 1.15, 0.65, 2e-4, "0.02
 RECORD = ("lif.v", "alif.v", "alif.b", "adex.v", "axon.v", "mat.v", "mat.theta_1", "mat.theta_2", "izhikevich.v")
 
 
-def several(neuron: Callable[[str], Neuron], names: Sequence[str]) -> Population:
-    """A population of one neuron per parameter set."""
-    made = [neuron(name) for name in names]
-    numbers = {
-        what: {k: replace(p, value=np.array([float(getattr(n, what)[k].value) for n in made])) for k, p in getattr(made[0], what).items()}
-        for what in ("parameters", "initial")
-    }
-    return Population(name=made[0].name, neuron=replace(made[0], **numbers), size=len(names))
-
-
 def circuit() -> Circuit:
     single = (vogels2005.neuron(), bellec2018.neuron(), brette2005.neuron(), hodgkin1952.neuron("rk4"))
     alone = [Population(name=neuron.name, neuron=neuron) for neuron in single]
-    return Circuit(name="neurons", populations=(*alone, several(kobayashi2009.neuron, MAT), several(izhikevich2003.neuron, IZHIKEVICH)))
+    mat, izhikevich = (side_by_side([of(name) for name in names]) for of, names in ((kobayashi2009.neuron, MAT), (izhikevich2003.neuron, IZHIKEVICH)))
+    return Circuit(name="neurons", populations=(*alone, mat, izhikevich))
 
 
 def plan(options: Options) -> dict[str, tuple[Circuit, Protocol]]:

@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_gradients import compare
 
 from bioneuro import protocol
 from bioneuro.brian import simulate
@@ -209,20 +210,10 @@ def test_gradients_inside_equal_central_differences(ledger):
         twin = Twin(circuit, free=[f"{place}.{key}" for key in free])
         todo, scale = imposed([train, train[::-1]], starts, f"{place}.w"), starts[0]
 
-        def loss(twin=twin, todo=todo, scale=scale, place=place):
+        def loss(twin, todo=todo, scale=scale, place=place):
             return (twin(todo)[f"{place}.w"][:, -1, 0] / scale).square().sum()
 
-        loss().backward()
-        for key, raw in twin.raw.items():
-            ends = []
-            for sign in (1, -1):
-                with torch.no_grad():
-                    raw += sign * 1e-5
-                    ends.append(float(loss()))
-                    raw -= sign * 1e-5
-            slope = (ends[0] - ends[1]) / 2e-5
-            assert slope
-            ledger("twin", "central differences", f"{circuit.name}: d/d {key.replace('__', '.')}", abs(float(raw.grad) - slope) / abs(slope), 1e-5)
+        compare(twin, loss, ledger, circuit.name, 1e-5, step=1e-5, floor=0)
 
 
 def test_inhibitory_window_and_trains(ledger):

@@ -27,7 +27,8 @@ def central_difference(twin: Twin, loss, step: float = 1e-6) -> dict[str, float]
     return slopes
 
 
-def compare(twin: Twin, loss, ledger, check: str, allowed: float, step: float = 1e-6) -> None:
+def compare(twin: Twin, loss, ledger, check: str, allowed: float, step: float = 1e-6, floor: float = 1e-3) -> None:
+    """Relative to each slope, or to `floor` times the largest if that is more; with a floor of 0 no slope may vanish."""
     twin.zero_grad()
     loss(twin).backward()
     expected = central_difference(twin, loss, step)
@@ -36,7 +37,9 @@ def compare(twin: Twin, loss, ledger, check: str, allowed: float, step: float = 
     for key, slope in expected.items():
         found = float(twin.raw[key].grad)
         assert np.isfinite(found)
-        ledger("twin", "central differences", f"{check}: d/d {key.replace('__', '.')}", abs(found - slope) / max(abs(slope), 1e-3 * largest), allowed)
+        scale = max(abs(slope), floor * largest)
+        assert scale > 0
+        ledger("twin", "central differences", f"{check}: d/d {key.replace('__', '.')}", abs(found - slope) / scale, allowed)
 
 
 CALCIUM = ("tau_Ca", "Cpre", "Cpost", "theta_d", "theta_p", "gamma_d", "gamma_p", "sigma", "tau")

@@ -267,3 +267,16 @@ def test_a_fine_clock_agrees_with_the_splitting(ledger):
         errors.append(float(np.abs(by_clock - rho(circuit, protocol.pairing(**options))).max()))
     assert errors[1] < 0.7 * errors[0]
     ledger(f"{MODEL}, bistable, tau 15 s", "event stepping", "efficacy without noise, Heun, dt 0.1 ms", errors[1], 2e-3)
+
+
+def test_ratio_of_trains_is_that_of_the_pulsed_protocol() -> None:
+    """Any trains, of different lengths side by side, against the law of repeated pairs; nothing after no spikes."""
+    values = {key: float(p.value) for key, p in graupner2012.rule("cortical slices").parameters.items()}
+    some = {key: values[key] for key in ("tau_Ca", "Cpre", "Cpost", "theta_d", "theta_p", "D")}
+    rest = {key: values[key] for key in ("gamma_d", "gamma_p", "sigma", "tau", "rho_star")}
+    trains = [(np.arange(n) / 20, np.arange(n) / 20 + lag) for n, lag in ((75, 0.01), (30, -0.01), (1, 0.005))]
+    found = theory.ratio_of_trains([*trains, (np.zeros(0), np.zeros(0))], **values)
+    for ratio, (pre, post) in zip(found, trains, strict=False):
+        end = theory.pulsed(theory.pulsed_stays(post[0] - pre[0], 20.0, pre.size, **some), **rest)
+        assert ratio == pytest.approx(float(theory.weight_ratio(end.U, end.D, values["beta"], values["b"])), rel=1e-12)
+    assert found[-1] == 1.0

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from bioneuro import catalogue, protocol
 from bioneuro.catalogue import graupner2012, vogels2005
-from bioneuro.model import Circuit, ModelError, Neuron, Parameter, Pathway, Population, Projection, Synapse, digest, parameter
+from bioneuro.model import Circuit, ModelError, Neuron, Parameter, Pathway, Population, Projection, Synapse, digest, parameter, side_by_side
 
 MODULES = {found.name: import_module(f"bioneuro.catalogue.{found.name}") for found in pkgutil.iter_modules(catalogue.__path__)}
 CIRCUITS = {name: make for m in MODULES.values() for name, make in m.CIRCUITS.items()}
@@ -208,3 +208,15 @@ def test_sizes_are_plain_integers() -> None:
     for size in (0, -1, 1.5, "2", True, None):
         with pytest.raises(ModelError, match="not a positive integer"):
             Population(name="a", size=size)  # type: ignore[arg-type]
+
+
+def test_neurons_side_by_side_differ_in_numbers_alone() -> None:
+    one = vogels2005.neuron()
+    other = dataclasses.replace(one, parameters={**one.parameters, "tau_m": parameter(35, "ms", low=0.1, high=1000, says="slow")})
+    both = side_by_side([one, other])
+    assert both.size == 2
+    assert both.neuron is not None
+    np.testing.assert_allclose(both.neuron.parameters["tau_m"].value, [0.02, 0.035])
+    np.testing.assert_allclose(both.neuron.initial["v"].value, [-0.06, -0.06])
+    with pytest.raises(ModelError, match="differ in more than numbers"):
+        side_by_side([one, dataclasses.replace(one, reset="v = V_r; g_e = 0*g_e")])

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_gradients import compare
 
 from bioneuro import protocol
 from bioneuro.brian import simulate
@@ -130,20 +131,10 @@ def test_gradients_equal_central_differences(name, ledger):
     twin = Twin(tsodyks1998.pair(name), free=[f"release.{key}" for key in numbers(name)])
     todo = imposed([np.array([0, 13, 27, 90]) * 1e-3])
 
-    def loss():
+    def loss(twin):
         return (twin(todo)["release.r"][0, :, 0] * torch.tensor([1.0, 2.0, -3.0, 4.0])).sum()
 
-    loss().backward()
-    for key, raw in twin.raw.items():
-        ends = []
-        for sign in (1, -1):
-            with torch.no_grad():
-                raw += sign * 1e-5
-                ends.append(float(loss()))
-                raw -= sign * 1e-5
-        slope = (ends[0] - ends[1]) / 2e-5
-        assert slope
-        ledger("twin", "central differences", f"tsodyks1998 {name}: d/d {key.replace('__', '.')}", abs(float(raw.grad) - slope) / abs(slope), 1e-5)
+    compare(twin, loss, ledger, f"tsodyks1998 {name}", 1e-5, step=1e-5, floor=0)
 
 
 def test_refusals():

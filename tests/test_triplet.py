@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_gradients import compare
 
 from bioneuro import protocol
 from bioneuro.brian import simulate
@@ -211,20 +212,10 @@ def test_gradients_equal_central_differences(ledger):
     free = [f"triplet.{key}" for key in ("A3_plus", "A2_minus", "A3_minus", "tau_plus", "tau_minus", "tau_x", "tau_y")]
     twin, todo = Twin(pfister2006.pair(name), free=free), imposed([triplet.bursts(lag, 30.0, count=1) for lag in (-0.01, 0.01)])
 
-    def loss():
+    def loss(twin):
         return (twin(todo)["triplet.w"][:, -1, 0] * torch.tensor([1.0, 2.5])).sum()
 
-    loss().backward()
-    for key, raw in twin.raw.items():
-        ends = []
-        for sign in (1, -1):
-            with torch.no_grad():
-                raw += sign * 1e-5
-                ends.append(float(loss()))
-                raw -= sign * 1e-5
-        slope = (ends[0] - ends[1]) / 2e-5
-        assert slope
-        ledger("twin", "central differences", f"triplet STDP: d/d {key.replace('__', '.')}", abs(float(raw.grad) - slope) / abs(slope), 1e-5)
+    compare(twin, loss, ledger, "triplet STDP", 1e-5, step=1e-5, floor=0)
 
 
 def test_protocols_of_the_package_are_those_of_the_theory():

@@ -1,8 +1,8 @@
 """Experiments that set rates: pulses and tetani on the presynaptic side, Poisson firing on both."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict, Unpack, cast
 
 import numpy as np
 
@@ -96,65 +96,75 @@ def tetanus(
     )
 
 
-def pulses(
-    rate: Any,
-    count: int,
-    *,
-    initial: Mapping[str, Any] | None = None,
-    repetitions: int = 1,
-    onset: Any = "0.2 s",
-    read: Any = "0.5 ms",
-    stepping: Clock | Events | None = None,
-    ports: tuple[str, str] = ("pre", "post"),
-    record: tuple[str, ...] = (),
-) -> Protocol:
+class Reading(TypedDict, total=False):
+    """What `pulses` and `paired_pulse` take besides their own arguments.
+
+    `read` is the time from a pulse to the reading after it, shorter than the time to the next pulse; the others are as for `pairing`.
+    """
+
+    initial: Mapping[str, Any] | None
+    repetitions: int
+    onset: Any
+    read: Any
+    stepping: Clock | Events | None
+    ports: tuple[str, str]
+    record: tuple[str, ...]
+
+
+def pulses(rate: Any, count: int, **reading: Unpack[Reading]) -> Protocol:
     """A train of `count` presynaptic pulses at `rate`, read once after every pulse; the postsynaptic neuron stays silent.
 
     Arguments:
-        read: time from a pulse to the reading after it, shorter than the time to the next pulse.
+        rate: of the pulses, one or many, each a trial. Others: see `Reading`; a pulse is read after 0.5 ms.
 
     Returns:
-        a protocol with the coordinate ``rate`` and `count` readings per trial. Others as for `pairing`.
+        a protocol with the coordinate ``rate`` and `count` readings per trial.
     """
     check_count(count, "pulses: count")
-    made = table([{"rate": (hertz(rate, "pulses: rate"), "Hz")}], initial, repetitions)
-    times = second(onset, "pulses: onset") + np.arange(count) / made.each["rate"][:, None]
-    given = {"trials": made.trials, "stimulus": made.combination, **made.given, "stepping": stepping or Events(), "record": record}
-    return _read_after("pulses", times, second(read, "pulses: read"), ports, given)
+    return _read_after("pulses", {"rate": (hertz(rate, "pulses: rate"), "Hz")}, lambda each: np.arange(count) / each[:, None], reading)
 
 
-def paired_pulse(
-    interval: Any,
-    *,
-    initial: Mapping[str, Any] | None = None,
-    repetitions: int = 1,
-    onset: Any = "0.2 s",
-    read: Any = "0.5 ms",
-    stepping: Clock | Events | None = None,
-    ports: tuple[str, str] = ("pre", "post"),
-    record: tuple[str, ...] = (),
-) -> Protocol:
+def paired_pulse(interval: Any, **reading: Unpack[Reading]) -> Protocol:
     """Two presynaptic pulses, `interval` apart, each read once after it; the postsynaptic neuron stays silent.
 
     The ratio of the second reading to the first is the paired-pulse ratio (`bioneuro.measure.paired_pulse_ratio`).
 
+    Arguments:
+        interval: times, one or many, each a trial. Others as for `pulses`.
+
     Returns:
-        a protocol with the coordinate ``interval`` and two readings per trial. Arguments as for `pulses`.
+        a protocol with the coordinate ``interval`` and two readings per trial.
 
     Errors:
         ProtocolError: an interval is not longer than the time to the reading.
     """
-    made = table([{"interval": (seconds(interval, "paired_pulse: interval"), "ms")}], initial, repetitions)
-    times = second(onset, "paired_pulse: onset") + made.each["interval"][:, None] * np.arange(2)
-    given = {"trials": made.trials, "stimulus": made.combination, **made.given, "stepping": stepping or Events(), "record": record}
-    return _read_after("paired_pulse", times, second(read, "paired_pulse: read"), ports, given)
+    axis = {"interval": (seconds(interval, "paired_pulse: interval"), "ms")}
+    return _read_after("paired_pulse", axis, lambda each: np.arange(2) * each[:, None], reading)
 
 
-def _read_after(name: str, times: Floats, read: float, ports: tuple[str, str], given: Mapping[str, Any]) -> Protocol:
-    gap = float(np.diff(times, axis=1).min(initial=np.inf))
+def _read_after(
+    name: str, axis: Mapping[str, tuple[Floats, str]], pulses_at: Callable[[Floats], Floats], given: Reading
+) -> Protocol:
+    """Pulses at times (stimulus, pulses) that follow from the one coordinate of `axis`."""
+    usual: Reading = {"initial": None, "repetitions": 1, "onset": "0.2 s", "read": "0.5 ms", "stepping": None, "ports": ("pre", "post"), "record": ()}
+    if unknown := sorted(set(given) - set(usual)):
+        raise TypeError(f"{name}() got unexpected arguments {unknown}; allowed besides its own: {', '.join(usual)}")
+    reading = cast(Reading, {**usual, **given})
+    made = table([axis], reading["initial"], reading["repetitions"])
+    times = second(reading["onset"], f"{name}: onset") + pulses_at(next(iter(made.each.values())))
+    read, gap = second(reading["read"], f"{name}: read"), float(np.diff(times, axis=1).min(initial=np.inf))
     if not 0 < read < gap:
         raise ProtocolError(f"{name}: read {read:g} s after a pulse, but the next comes after {gap:g} s; read sooner, and after the pulse")
-    return Protocol(name=name, reads=times + read, spikes={ports[0]: one_unit(times), ports[1]: one_unit(times[:, :0])}, **given)
+    return Protocol(
+        name=name,
+        stepping=reading["stepping"] or Events(),
+        trials=made.trials,
+        stimulus=made.combination,
+        reads=times + read,
+        **made.given,
+        spikes={port: one_unit(t) for port, t in zip(reading["ports"], (times, times[:, :0]), strict=True)},
+        record=reading["record"],
+    )
 
 
 def poisson(

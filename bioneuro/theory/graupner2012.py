@@ -33,7 +33,7 @@ from bioneuro.theory.calcium import Array, Real, Stays, fractions, positive, tra
 
 __all__ = [
     "Stays", "Transitions", "averaged", "fractions", "pair_fractions", "pulsed",
-    "pulsed_moments", "pulsed_stays", "stays_moments", "train_stays", "transitions",
+    "pulsed_moments", "pulsed_stays", "ratio_of_trains", "stays_moments", "train_stays", "transitions",
     "weight_ratio", "weight_ratio_error", "window",
 ]
 
@@ -220,6 +220,24 @@ def pulsed(
     ]
     (mean_0, variance), (mean_1, _) = ends
     return transitions(mean_0, mean_1, variance, rho_star=rho_star)
+
+
+def ratio_of_trains(
+    trains: Sequence[tuple[Array, Array]], *, tau_Ca: float, Cpre: float, Cpost: float,
+    theta_d: float, theta_p: float, gamma_d: float, gamma_p: float, sigma: float,
+    tau: float, D: float, rho_star: float, beta: float, b: float,
+) -> Array:
+    """`weight_ratio` after each of several pairs (pre, post) of spike trains, s, exact."""
+    most = max(pre.size + post.size for pre, post in trains)
+    times, sizes = np.zeros((2, len(trains), most))
+    for k, (pre, post) in enumerate(trains):
+        own = np.concatenate([pre + D, post])
+        # Shorter trains end in jumps of nothing.
+        times[k] = np.pad(own, (0, most - own.size), constant_values=own.max(initial=0.0))
+        sizes[k, : own.size] = np.repeat([Cpre, Cpost], [pre.size, post.size])
+    stays = train_stays(times, sizes, theta_d=theta_d, theta_p=theta_p, tau_Ca=tau_Ca)
+    end = pulsed(stays, gamma_d=gamma_d, gamma_p=gamma_p, sigma=sigma, tau=tau, rho_star=rho_star)
+    return weight_ratio(end.U, end.D, beta, b)
 
 
 def weight_ratio(U: Real, D: Real, beta: Real, b: Real) -> Array:

@@ -44,8 +44,8 @@ def _last_post(pre: Array, post: Array) -> list[float]:
 
 def all_to_all(pre: Array, post: Array) -> tuple[Array, Array]:
     """Every pre spike pairs with every post spike."""
-    lags = [t_post - t_pre for t_pre in pre for t_post in post]
-    return _lags([x for x in lags if x >= 0], [x for x in lags if x < 0])
+    lags = (post[None, :] - pre[:, None]).ravel()
+    return lags[lags >= 0], lags[lags < 0]
 
 
 def nearest_symmetric(pre: Array, post: Array) -> tuple[Array, Array]:
