@@ -23,7 +23,7 @@ METHODS = ("euler", "exponential_euler", "exact", "rk2", "rk4", "heun", "milstei
 
 # What Brian2's objects or C++ use themselves: a variable of that name would be set aside without a word, or not compile.
 _RESERVED = frozenset(
-    """trial_index unit_index stimulus_index waveform_index counter_normal step_length
+    """trial_index unit_index stimulus_index neuron_trial neuron_unit neuron_stimulus waveform_index counter_normal step_length
     N_incoming_post N_outgoing_pre active add_to_magic_network before_run check_variable_write clock codeobj_class connect default_event
     delay delay_ equations event_codes event_driven events indices method_choice multisynaptic_index name namespace order post pre
     register_variable resetter run_on_event set_event_schedule source spike spikes start state state_updater stop subexpression_updater
@@ -86,7 +86,8 @@ class Neuron:
     Attributes:
         name: short name, used for placed objects if nothing else is said.
         equations: Brian2 equations. Parameters and initial values are named in them and given below.
-        threshold, reset: Brian2 condition and statements.
+        threshold, reset: Brian2 condition and statements; "" and "" for one that never fires, such as a dendrite, or a soma of which only
+            slow variables matter. It can be stepped from event to event.
         refractory: the name of a parameter (a time), or "" for none.
         method: Brian2's integrator for clock-driven runs ("euler", "exponential_euler", "exact", "rk2", "rk4", "heun", ...).
         input: the variable that a protocol's injected current drives, or "".
@@ -96,8 +97,8 @@ class Neuron:
 
     name: str
     equations: str
-    threshold: str
-    reset: str
+    threshold: str = ""
+    reset: str = ""
     refractory: str = ""
     method: str = "euler"
     input: str = ""
@@ -107,7 +108,10 @@ class Neuron:
 
     def __post_init__(self) -> None:
         _check_common(self)
-        text.check_expression(self.threshold, f"{self.name}.threshold")
+        if self.threshold:
+            text.check_expression(self.threshold, f"{self.name}.threshold")
+        elif self.reset.strip() or self.refractory:
+            raise ModelError(f"{self.name}.threshold: a neuron that never fires has neither reset nor refractory period; give a threshold")
         text.check_statements(self.reset, f"{self.name}.reset")
         object.__setattr__(self, "reset", text.without_comments(self.reset, f"{self.name}.reset"))
         _check_time(self, self.refractory, f"{self.name}.refractory")
@@ -184,10 +188,17 @@ class Synapse:
         """Variables declared without an equation, with their units."""
         return states_of(self.equations, "plain")
 
+    @property
+    def sums(self) -> Mapping[str, Equation]:
+        """Variables of a neuron at an end ("total_post") that hold a sum over synapses."""
+        return {e.name: e for e in equations_of(self.equations) if "summed" in e.flags}
+
 
 def read_from_ends(model: Synapse) -> set[str]:
     """Names such as ``v_post`` that a synapse reads or writes in the neurons at its ends."""
-    found = [text.names(e.right) for e in equations_of(model.equations) if e.right]
+    lines = equations_of(model.equations)
+    found = [text.names(e.right) for e in lines if e.right]
+    found.append(text.Names(assigned=frozenset(e.name for e in lines if "summed" in e.flags)))
     found += [text.check_statements(p.code, f"{model.name}.pathways") for p in model.pathways]
     return {name for names in found for name in names.read | names.assigned if re.search(r"_(pre|post)$", name)}
 
@@ -211,12 +222,14 @@ def _check_common(model: Neuron | Synapse) -> None:
         raise ModelError(f"{model.name}.method: {model.method!r} is unknown; allowed: {', '.join(METHODS)}.{hint}")
     lines = equations_of(model.equations)
     declared = {e.name for e in lines}
-    for name in (*declared, *model.parameters):
+    for name in (*(e.name for e in lines if "summed" not in e.flags), *model.parameters):
         _check_variable(name, model.name)
     for name in sorted(declared & set(model.parameters)):
         raise ModelError(f"{model.name}.parameters: {name!r} is already a variable; rename one of the two")
     for e in lines:
-        for flag in sorted({"shared", "linked", "summed"} & set(e.flags)):
+        if "summed" in e.flags:
+            _check_summed(model, e)
+        for flag in sorted({"shared", "linked"} & set(e.flags)):
             raise ModelError(
                 f"{model.name}.equations: {e.name!r} is ({flag}), which would join the trials, since they lie side by side in one run; "
                 "give each unit its own"
@@ -232,6 +245,17 @@ def _check_common(model: Neuron | Synapse) -> None:
                 f"{model.name}.initial: {name!r} is in {model.states[name]!r} in the equations, but its value is in {start.unit!r}; "
                 "correct one of the two"
             )
+
+
+def _check_summed(model: Neuron | Synapse, e: Equation) -> None:
+    """A sum over synapses is written ``total_post = expression : unit (summed)`` in a synapse."""
+    if not isinstance(model, Synapse) or e.kind != "computed" or not e.name.endswith(("_pre", "_post")):
+        raise ModelError(
+            f"{model.name}.equations: {e.name!r} is (summed); a sum over synapses goes to a plain variable of the neuron at one end and is "
+            "written in the synapse, such as total_post = expression : unit (summed)"
+        )
+    if "constant over dt" in e.flags or "shared" in e.flags:
+        raise ModelError(f"{model.name}.equations: {e.name!r} is (summed) and more; leave the other flag out")
 
 
 def _check_variable(name: str, place: str) -> None:
@@ -275,8 +299,9 @@ def check_dynamics(model: Neuron | Synapse, place: str, ends: Mapping[str, units
     else:
         codes = [("reset", model.reset)]
         flags = {"not_refractory", *(e.name for e in lines if e.unit == "boolean")}
-        _check_names(model, f"{place}.threshold", text.names(model.threshold))
-        dimensions.check_condition(model.threshold, flags, known, f"{place}.threshold")
+        if model.threshold:
+            _check_names(model, f"{place}.threshold", text.names(model.threshold))
+            dimensions.check_condition(model.threshold, flags, known, f"{place}.threshold")
     for where, code in codes:
         _check_names(model, f"{place}.{where}", text.check_statements(code, f"{place}.{where}"))
         dimensions.check_statements(code, known, f"{place}.{where}")

@@ -121,29 +121,39 @@ class Poisson:
 
     Attributes:
         rate: Hz, one per stimulus.
-        start, stop: seconds.
+        start, stop: seconds: the stretches of time in which it fires, kept with shape (stimulus, stretch). One number, one per stretch, or
+            any shape that broadcasts to that may be given. A stimulus has its stretches in order and without overlap; those with
+            stop = start are empty and come last.
         common: the part of `rate` that is shared, spike by spike, with every port of the same `source`; Hz, one per stimulus (default: 0).
             Unit k of one port shares with unit k of the other.
         source: the name of the shared train.
         shift: how many seconds after the shared train this port fires it.
+        dead: absolute refractory period, seconds, a multiple of `grid`: of all these spikes, shared ones included, one that comes less than
+            `dead` after the last that was kept is lost, since the train reaches the synapse through a neuron that cannot fire again so
+            soon. One exactly `dead` later is kept, as by a Brian2 neuron with that refractory period on that grid, which every spike makes
+            fire; if its voltage is ``(unless refractory)``, it misses the spike of that bin too: its `dead` is one bin longer.
     """
 
     rate: Floats
-    start: float
-    stop: float
+    start: Floats | float
+    stop: Floats | float
     grid: float
     common: Floats = field(default_factory=lambda: np.zeros(0))
     source: str = ""
     shift: float = 0.0
+    dead: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rate", frozen(self.rate))
-        if not np.all(np.isfinite([self.start, self.stop, self.grid])) or self.grid <= 0 or not 0 <= self.start < self.stop:
+        if not np.isfinite(self.grid) or self.grid <= 0:
+            raise ProtocolError(f"poisson: a grid of {self.grid} s; give a positive width of the bins")
+        start, stop = _stretches(frozen(self.start), frozen(self.stop), self.grid, self.rate.shape)
+        object.__setattr__(self, "start", start)
+        object.__setattr__(self, "stop", stop)
+        if not np.isfinite(self.dead) or self.dead < 0 or abs(self.dead / self.grid - np.rint(self.dead / self.grid)) > 1e-6:
             raise ProtocolError(
-                f"poisson: from {self.start} s to {self.stop} s on a grid of {self.grid} s; give 0 <= start < stop and a positive grid"
+                f"poisson: a dead time of {self.dead} s on a grid of {self.grid} s; give 0 or a multiple of the grid, or make the grid finer"
             )
-        if round(self.stop / self.grid) <= round(self.start / self.grid):
-            raise ProtocolError(f"poisson: no bin of {self.grid} s lies between {self.start} and {self.stop} s; make the grid finer")
         if not np.all(np.isfinite(self.rate)) or np.any(self.rate < 0) or np.any(self.rate * self.grid > 0.5):
             raise ProtocolError(
                 f"poisson: rates must lie between 0 and {0.5 / self.grid:g} Hz (half a spike per bin of {self.grid} s); "
@@ -158,6 +168,52 @@ class Poisson:
             raise ProtocolError(f"poisson: shift {self.shift} s, source {self.source!r}; give a time from 0 on and a name for what is shared")
 
 
+def _stretches(start: Floats, stop: Floats, grid: float, stimuli: tuple[int, ...]) -> tuple[Floats, Floats]:
+    """Beginning and end of every stretch, shape (stimulus, stretch)."""
+    try:
+        shape = np.broadcast_shapes(start.shape, stop.shape, (*stimuli, 1))
+    except ValueError:
+        shape = ()
+    if len(stimuli) != 1 or len(shape) != 2 or shape[0] != stimuli[0] or 0 in shape:
+        raise ProtocolError(
+            f"poisson: start of shape {start.shape} and stop of shape {stop.shape} for rates of shape {stimuli}; give one rate per stimulus, "
+            "and times that broadcast to (stimulus, stretch)"
+        )
+    start, stop = (frozen(np.broadcast_to(x, shape)) for x in (start, stop))
+
+    def refuse(bad: NDArray[np.bool_], why: str) -> None:
+        if bad.any():
+            n, k = (int(i) for i in np.argwhere(bad)[0])
+            raise ProtocolError(f"poisson: stretch {k} of stimulus {n}, from {start[n, k]} s to {stop[n, k]} s{why}")
+
+    refuse(~(np.isfinite(start) & np.isfinite(stop)), " is not finite; give times in seconds")
+    refuse((start < 0) | (stop < start), "; give 0 <= start < stop, or stop = start where there is none")
+    fires = stop > start
+    refuse(fires & (np.rint(stop / grid) <= np.rint(start / grid)), f": no bin of {grid} s lies between; make the grid finer")
+    refuse(_later(fires[:, 1:] & ~fires[:, :-1]), " comes after an empty one; put the empty ones last")
+    refuse(_later(fires[:, 1:] & (start[:, 1:] < stop[:, :-1])), " begins before the one before it ends; sort the stretches, or join them")
+    if not fires.any():
+        raise ProtocolError(f"poisson: from {start[0, 0]} s to {stop[0, 0]} s in every stretch; give 0 <= start < stop for at least one")
+    return start, stop
+
+
+def _later(between: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What is true of neighbouring stretches, said of the later one."""
+    return np.pad(between, ((0, 0), (1, 0)))
+
+
+@dataclass(frozen=True, eq=False)
+class Afferents:
+    """A source for each unit of a port, where units fire differently: unit k fires what ``sources[k]`` says of its only unit."""
+
+    sources: "tuple[Spikes | Poisson, ...]"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sources", tuple(self.sources))
+        if not self.sources or not all(isinstance(s, Spikes | Poisson) for s in self.sources):
+            raise ProtocolError("afferents: give one Spikes or Poisson for each unit of the port")
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Current:
     """Injected current: `value[k, trial]` (SI) flows from `start[k]` seconds until the next breakpoint."""
@@ -167,13 +223,34 @@ class Current:
     unit: str
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "start", frozen(self.start))
-        object.__setattr__(self, "value", frozen(self.value))
-        units.unit(self.unit)
-        fits = self.start.ndim == 1 and self.start.size and self.value.ndim == 2 and self.value.shape[0] == self.start.size
-        if not fits or self.start[0] != 0:
-            raise ProtocolError("current: breakpoints start at 0 s, with one row of values (one per trial) each")
-        if not np.all(np.isfinite(self.start)) or np.any(np.diff(self.start) <= 0):
-            raise ProtocolError(f"current: breakpoints {self.start} s are not finite and increasing in time; sort them")
+        _check_course(self, "current")
         if not np.all(np.isfinite(self.value)):
             raise ProtocolError("current: a value is not finite; give finite numbers")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Phases:
+    """A parameter that changes during a run: it is `value[k, trial]` (SI) from `start[k]` seconds until the next breakpoint.
+
+    NaN stands for the circuit's own value. `bioneuro.protocol.during` makes one: a drug from t1 to t2, a neuromodulator, a clamp.
+    """
+
+    start: Floats
+    value: Floats
+    unit: str
+
+    def __post_init__(self) -> None:
+        _check_course(self, "phases")
+        if np.any(np.isinf(self.value)):
+            raise ProtocolError("phases: a value is infinite; give finite numbers, or NaN for the circuit's own value")
+
+
+def _check_course(course: Current | Phases, what: str) -> None:
+    object.__setattr__(course, "start", frozen(course.start))
+    object.__setattr__(course, "value", frozen(course.value))
+    units.unit(course.unit)
+    fits = course.start.ndim == 1 and course.start.size and course.value.ndim == 2 and course.value.shape[0] == course.start.size
+    if not fits or course.start[0] != 0:
+        raise ProtocolError(f"{what}: breakpoints start at 0 s, with one row of values (one per trial) each")
+    if not np.all(np.isfinite(course.start)) or np.any(np.diff(course.start) <= 0):
+        raise ProtocolError(f"{what}: breakpoints {course.start} s are not finite and increasing in time; sort them")

@@ -38,6 +38,11 @@ class Population:
             raise ModelError(f"population {self.name!r}: size {size!r} is not a positive integer; give the number of units")
         object.__setattr__(self, "size", int(size))
 
+    @property
+    def fires(self) -> bool:
+        """Whether spikes can come from here: from a port, or a neuron that has a threshold."""
+        return self.neuron is None or bool(self.neuron.threshold)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Projection:
@@ -101,6 +106,10 @@ class Circuit:
         if not self.populations:
             raise ModelError(f"circuit {self.name!r} has no population; add at least one")
         complete = tuple(self._completed(p) for p in self.projections)
+        summed = [f"{getattr(p, end)}.{local}" for p in complete for local, _, end in (name.rpartition("_") for name in p.synapse.sums)]
+        for path in summed:
+            if summed.count(path) > 1:
+                raise ModelError(f"circuit {self.name!r}: two projections sum into {path!r}; give each a variable of its own and add them there")
         object.__setattr__(self, "projections", complete)
         for population in self.populations:
             self._check_sizes(population.name, population.neuron, population.size)
@@ -136,6 +145,11 @@ class Circuit:
                     f"projection {projection.name!r}: {name!r} asks for {local!r} of population {end.name!r}, which has {able}."
                     + did_you_mean(local, able)
                 )
+            if name in projection.synapse.sums and local not in (end.neuron.plain if end.neuron else {}):
+                raise ModelError(
+                    f"projection {projection.name!r}: {name!r} is a sum over synapses, so population {end.name!r} must declare {local!r} without "
+                    f"an equation, such as '{local} : {projection.synapse.sums[name].unit}'"
+                )
             written = any(name in text.check_statements(p.code, name).assigned for p in projection.synapse.pathways)
             if written and local in end.neuron.parameters:
                 raise ModelError(
@@ -144,6 +158,12 @@ class Circuit:
                 )
             ends[name] = known[local]
         check_dynamics(projection.synapse, projection.name, ends)
+        theirs = {*post.neuron.states, *post.neuron.parameters} if post.neuron else set()
+        if both := sorted(theirs & {*projection.synapse.states, *projection.synapse.parameters}):
+            raise ModelError(
+                f"projection {projection.name!r}: {both} are names of its synapse and of its postsynaptic neuron {post.name!r}; rename one of them, "
+                f"for example to {both[0] + '_syn'!r} in the synapse"
+            )
 
     def _check_sizes(self, name: str, model: Neuron | Synapse | None, size: int) -> None:
         if model is None:

@@ -17,7 +17,8 @@ from bioneuro.flow import longest_gap, refuse_long_steps
 from bioneuro.model import Circuit, Projection, did_you_mean
 from bioneuro.protocol import Clock, Events, Protocol, ProtocolError
 from bioneuro.recording import Provenance, Recording, train
-from bioneuro.timing import Imposed, Timing, by_events, drawn_spikes, on_clock, population_size, to_grid
+from bioneuro.timing import Imposed, Timing, breakpoints, by_events, on_clock, population_size, to_grid
+from bioneuro.trains import drawn_spikes
 
 __all__ = ["Flat", "Imposed", "Plan", "Wiring", "plan", "recording"]
 
@@ -57,6 +58,7 @@ class Plan:
         flat: placed name -> `Flat`. wiring: projection -> `Wiring`.
         values: placed name -> SI value, a scalar or one per element.
         currents: population -> (waveform of each element, table (step, waveform)).
+        phases: placed name of a parameter -> (column of each element, table (phase, column)); `timing.phase` says which row holds when.
         shifts: what was moved to the grid -> largest shift in seconds.
     """
 
@@ -69,6 +71,7 @@ class Plan:
     wiring: Mapping[str, Wiring]
     values: Mapping[str, Floats]
     currents: Mapping[str, tuple[Ints, Floats]]
+    phases: Mapping[str, tuple[Ints, Floats]]
     record: tuple[str, ...]
     shifts: Mapping[str, float]
 
@@ -138,6 +141,7 @@ def plan(circuit: Circuit, protocol: Protocol, *, seed: int) -> Plan:
         wiring={p.name: _wire(circuit, p, stimulus) for p in circuit.projections},
         values=values,
         currents=_currents(protocol, flat, timing, shifts),
+        phases=_phases(circuit, protocol, flat, values),
         record=_record(circuit, protocol),
         shifts=shifts,
         timing=timing,
@@ -160,8 +164,10 @@ def _check_fit(circuit: Circuit, protocol: Protocol) -> None:
         expected = neurons[name].states[neurons[name].input]
         if units.unit(current.unit).dimensions != units.unit(expected).dimensions:
             raise units.UnitError(f"current into {name!r}: it is in {current.unit!r}, but its input is in {expected!r}; give one in that unit")
-    for path in (*protocol.settings, *protocol.record):
+    for path in (*protocol.settings, *protocol.record, *protocol.phases):
         circuit.resolve(path)
+    for path, course in protocol.phases.items():
+        _check_phases(circuit, path, course.unit)
     for path, given in protocol.dimensions.items():
         expected, wanted = _unit_of(circuit, circuit.resolve(path))
         if given != wanted:
@@ -169,11 +175,40 @@ def _check_fit(circuit: Circuit, protocol: Protocol) -> None:
                 f"setting {path}: expected values in {expected!r} ({units.describe(wanted)}) but got {units.describe(given)}; "
                 f"write for example 1*{expected}"
             )
-    if neurons and isinstance(protocol.stepping, Events):
+    deciding = sorted(n for n, neuron in neurons.items() if neuron.threshold)
+    if deciding and isinstance(protocol.stepping, Events):
         raise ProtocolError(
-            f"circuit {circuit.name!r} has neurons ({', '.join(sorted(neurons))}) that decide when to spike: "
+            f"circuit {circuit.name!r} has neurons ({', '.join(deciding)}) that decide when to spike: "
             "event stepping cannot foresee that; use stepping=clock('0.1 ms')"
         )
+
+
+def _check_phases(circuit: Circuit, path: str, unit: str) -> None:
+    owner, _, name = path.partition(".")
+    model = circuit.models[owner]
+    if name not in model.parameters:
+        raise ProtocolError(f"phases: {path!r} is a state, which the equations change; parameters: {', '.join(sorted(circuit.values))}")
+    fixed = [getattr(model, "refractory", ""), *(p.delay for p in getattr(model, "pathways", ()))]
+    if name in fixed:
+        raise ProtocolError(f"phases: {path!r} is a delay or a refractory period, which cannot change during a run")
+    expected = model.parameters[name].unit
+    if units.unit(expected).dimensions != units.unit(unit).dimensions:
+        raise units.UnitError(f"phases: {path!r} is in {expected!r}, but its values are in {unit!r}; give them in that unit")
+
+
+def _phases(circuit: Circuit, protocol: Protocol, flat: Mapping[str, Flat], values: Mapping[str, Floats]) -> dict[str, tuple[Ints, Floats]]:
+    """Courses of parameters on common breakpoints, the circuit's own values put in."""
+    times = np.append(0.0, breakpoints(protocol))
+    tables = {}
+    for path, course in protocol.phases.items():
+        owner, _, name = path.partition(".")
+        rows = course.value[np.searchsorted(course.start, times, side="right") - 1]
+        given = rows[:, flat[owner].trial]
+        full = np.where(np.isnan(given), values[path], given)
+        circuit.models[owner].parameters[name].check_bounds(full.ravel(), f"phases {path}")
+        columns, which = np.unique(full, axis=1, return_inverse=True)
+        tables[path] = (which.ravel(), columns)
+    return tables
 
 
 def _values(circuit: Circuit, protocol: Protocol) -> dict[str, Floats]:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-SIMULTANEOUS = 1e-12
-"""Events of the same or the next picosecond arrive together: a lag equal to a delay differs from it by a rounding only."""
+QUANTUM = 1e-10
+"""Seconds by which events are told apart. A lag equal to a delay differs from it by a rounding, which after eight hours is 4e-12 s."""
 BLOCK = 60_000
 """Events per block."""
 
@@ -80,11 +80,11 @@ def _blocks(sources: Sequence[tuple[Ints, Floats]], reads: Floats) -> Iterator[_
 
 def _block(first: int, slices: list[slice], which: Ints, time: Floats, reads: Floats) -> _Block:
     n, n_reads = reads.shape
-    quanta = picoseconds(time)
+    quanta = quanta_of(time)
     order = _order(which, quanta)
     w, t, quanta = which[order], time[order], quanta[order]
     cell = w * (n_reads + 1)
-    for limit in picoseconds(reads).T:
+    for limit in quanta_of(reads).T:
         cell += quanta >= limit[w]
     new = np.ones(w.size, bool)
     new[1:] = (cell[1:] != cell[:-1]) | (np.diff(quanta) > 1)
@@ -94,13 +94,13 @@ def _block(first: int, slices: list[slice], which: Ints, time: Floats, reads: Fl
     return _Block(first, slices, order, instant, cell, t, counts)
 
 
-def picoseconds(time: Floats) -> Ints:
+def quanta_of(time: Floats) -> Ints:
     """Times as integers, by which events are ordered, told apart and held against readings: the same decisions in every engine."""
-    return np.rint(time * 1e12).astype(np.int64)
+    return np.rint(time * 1e10).astype(np.int64)
 
 
 def _order(which: Ints, quanta: Ints) -> Ints:
-    """Indices in the order of stimulus and picosecond; events of one picosecond stay in the order given."""
+    """Indices in the order of stimulus and quantum; events of one quantum stay in the order given."""
     if not which.size:
         return np.empty(0, np.int64)
     span = int(quanta.max()) + 1
@@ -145,34 +145,3 @@ def by_tick(tick: Ints, index: Ints) -> tuple[Ints, Ints]:
         order = np.lexsort((index, tick))
         tick, index = tick[order], index[order]
     return tick, index
-
-
-def poisson_bins(rng: np.random.Generator, probability: Floats, first: int, last: int) -> tuple[Ints, Ints]:
-    """(element, bin) of Bernoulli trains: element k holds a spike in each bin of [first, last) with `probability[k]`.
-
-    Drawn by geometric gaps, so that the bins of an element are distinct and in order.
-    """
-    expected = float(probability.max(initial=0.0)) * (last - first)
-    columns = int(expected + 6 * np.sqrt(expected) + 8)
-    rows = max(1, BLOCK // columns)
-    found = [_gaps(rng, probability[k : k + rows], first, last, columns) for k in range(0, probability.size, rows)]
-    counts = np.concatenate([np.empty(0, np.int64), *(count for count, _ in found)])
-    return np.repeat(np.arange(probability.size), counts), np.concatenate([np.empty(0, np.int64), *(bins for _, bins in found)])
-
-
-def _gaps(rng: np.random.Generator, probability: Floats, first: int, last: int, columns: int) -> tuple[Ints, Ints]:
-    """Number of spikes of each element of a block, and their bins."""
-    never = 2.0 * (last - first + 1)
-    with np.errstate(divide="ignore"):
-        scale = np.where(probability > 0, -1 / np.log1p(-probability), np.inf)[:, None]
-    reached = np.full((probability.size, 1), first - 1, dtype=np.int64)
-    parts: list[Ints] = []
-    while not parts or not (reached >= last).all():
-        gaps = rng.standard_exponential((probability.size, columns))
-        gaps *= scale
-        np.minimum(gaps, never, out=gaps)
-        parts.append(reached + np.cumsum(gaps.astype(np.int64) + 1, axis=1))
-        reached = parts[-1][:, -1:]
-    bins = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
-    inside = bins < last
-    return inside.sum(axis=1), bins[inside]

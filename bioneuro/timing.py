@@ -1,7 +1,6 @@
 """When things happen: imposed spikes, delays and readings as integer steps, on a clock or from event to event."""
 
 import functools
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -9,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioneuro.model import Circuit, Population, Projection, Synapse
-from bioneuro.protocol import Clock, Events, Poisson, Protocol, ProtocolError, Spikes
-from bioneuro.ticks import SIMULTANEOUS, by_tick, poisson_bins, ticks
+from bioneuro.protocol import Clock, Events, Protocol, ProtocolError
+from bioneuro.ticks import QUANTUM, by_tick, ticks
+from bioneuro.trains import Drawn
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -19,8 +19,12 @@ MOST_STEPS = 2**31 - 2
 """Steps of a run: the engines count them in 32 bits."""
 
 
-LONGEST = 9e6
-"""Seconds of an event run: the order of events is found in 64-bit counts of what passes for simultaneous."""
+LONGEST = 9e8
+"""Seconds of an event run: the order of events is found in 64-bit counts of quanta."""
+
+
+POINT, BREAK = -1, -2
+"""Events that are no spikes: a grid point, and a time at which a parameter changes."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,7 +37,7 @@ class Imposed:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Arrivals:
-    """Spikes of a port as they arrive, in order of stimulus and time; index = stimulus*size + unit, or -1 for a mere grid point."""
+    """Spikes of a port as they arrive, in order of stimulus and time; index = stimulus*size + unit, or `POINT`, or `BREAK`."""
 
     stimulus: Ints
     index: Ints
@@ -42,12 +46,13 @@ class Arrivals:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ClockTiming:
-    """Steps of one length: `reads` (trial, reads) in completed steps."""
+    """Steps of one length: `reads` (trial, reads) and `breaks` (of phases) in completed steps."""
 
     dt: float
     reads: Ints
     spikes: Mapping[str, Imposed]
     delays: Mapping[str, tuple[int, ...]]
+    breaks: Ints
 
     @property
     def n_steps(self) -> int:
@@ -60,6 +65,11 @@ class ClockTiming:
     @property
     def lengths(self) -> None:
         return None
+
+    @property
+    def phase(self) -> Ints:
+        """How many breakpoints of phases lie before each step, shape (step, 1)."""
+        return np.searchsorted(self.breaks, np.arange(self.n_steps), side="right")[:, None]
 
     @property
     def snapshots(self) -> Ints:
@@ -85,7 +95,7 @@ class EventTiming:
     """Steps from event to event. The ticks are worked out when asked for: the compiled program merges the arrivals itself.
 
     Attributes:
-        arrivals: port -> its spikes; the key "" holds grid points, if there are any.
+        arrivals: port -> its spikes; the key "" holds grid points and breakpoints of phases, if there are any.
         readings: seconds, shape (stimulus, reads).
         stimulus: of each trial.
     """
@@ -97,10 +107,21 @@ class EventTiming:
     dt: None = None
 
     @functools.cached_property
-    def _ticks(self) -> tuple[Mapping[str, Imposed], Floats, Ints]:
+    def _ticks(self) -> tuple[Mapping[str, Imposed], Floats, Ints, Mapping[str, Ints]]:
         found, lengths, reads = ticks([(a.stimulus, a.time) for a in self.arrivals.values()], self.readings)
-        placed = zip(self.arrivals.items(), found, strict=True)
-        return {port: _imposed(tick, a.index) for (port, a), tick in placed if port}, lengths.T, reads
+        placed = dict(zip(self.arrivals, found, strict=True))
+        return {p: _imposed(placed[p], a.index) for p, a in self.arrivals.items() if p}, lengths.T, reads, placed
+
+    @property
+    def phase(self) -> Ints:
+        """How many breakpoints of phases lie before each step, shape (step, stimulus)."""
+        points = self.arrivals.get("")
+        passed = np.zeros((self.n_steps + 1, self.readings.shape[0]), np.int64)
+        if points is not None:
+            tick = self._ticks[3][""]
+            here = (points.index == BREAK) & (tick >= 0)
+            np.add.at(passed, (tick[here] + 1, points.stimulus[here]), 1)
+        return np.cumsum(passed[:-1], axis=0)
 
     @property
     def spikes(self) -> Mapping[str, Imposed]:
@@ -146,53 +167,6 @@ Timing = ClockTiming | EventTiming
 
 def population_size(circuit: Circuit, name: str) -> int:
     return next(p.size for p in circuit.populations if p.name == name)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Drawn:
-    """Spikes in order of stimulus, time and unit; `distinct` if it is known that no unit fires twice at once."""
-
-    stimulus: Ints
-    unit: Ints
-    time: Floats
-    distinct: bool
-
-
-def drawn_spikes(source: Spikes | Poisson, port: str, size: int, seed: int) -> Drawn:
-    """Explicit spikes, sorted by stimulus, time and unit; Poisson trains are drawn here from the seed."""
-    if isinstance(source, Spikes):
-        if source.unit.size and not 0 <= source.unit.min() <= source.unit.max() < size:
-            raise ProtocolError(f"spikes of {port!r} name a unit outside 0..{size - 1}")
-        order = np.lexsort((source.unit, source.time, source.stimulus))
-        return Drawn(stimulus=source.stimulus[order], unit=source.unit[order], time=source.time[order], distinct=False)
-    element, bins = _poisson(source, port, size, seed)
-    if size > 1:
-        order = np.lexsort((element % size, bins, element // size))
-        element, bins = element[order], bins[order]
-    stimulus, unit = (element, np.zeros_like(element)) if size == 1 else np.divmod(element, size)
-    return Drawn(stimulus=stimulus, unit=unit, time=np.asarray(bins * source.grid, np.float64), distinct=True)
-
-
-def _poisson(source: Poisson, port: str, size: int, seed: int) -> tuple[Ints, Ints]:
-    """(element, bin) of a port's trains, ordered so: its own spikes, and those that it shares with others."""
-    first, last = round(source.start / source.grid), round(source.stop / source.grid)
-    common = np.repeat(source.common, size)
-
-    def drawn(name: str, rate: Floats) -> tuple[Ints, Ints]:
-        rng = np.random.Generator(np.random.Philox(key=[seed, zlib.crc32(name.encode())]))
-        return poisson_bins(rng, rate * source.grid, first, last)
-
-    own = drawn(port, np.repeat(source.rate, size) - common)
-    if not common.any():
-        return own
-    element, bins = drawn(f"shared {source.source}", common)
-    bins = bins + round(source.shift / source.grid)
-    kept = bins < last
-    # One number per spike sorts much faster than rows of two; the sort merges two sorted runs.
-    both = np.sort(np.append(own[0] * last + own[1], element[kept] * last + bins[kept]), kind="stable")
-    both = both[np.append(True, np.diff(both) > 0)] if both.size else both
-    element, bins = np.divmod(both, last)
-    return element, bins
 
 
 def _imposed(tick: Ints, index: Ints) -> Imposed:
@@ -252,7 +226,13 @@ def on_clock(
         _refuse_delay_setting(p, protocol)
         times = np.array([_delay(p.synapse, w.delay, p.name) for w in p.synapse.pathways])
         delays[p.name] = tuple(to_grid(times, clock, f"delays of {p.name}", shifts).tolist())
-    return ClockTiming(dt=clock.dt, reads=reads, spikes=spikes, delays=delays)
+    breaks = to_grid(breakpoints(protocol), clock, "phases", shifts)
+    return ClockTiming(dt=clock.dt, reads=reads, spikes=spikes, delays=delays, breaks=breaks)
+
+
+def breakpoints(protocol: Protocol) -> Floats:
+    """Seconds at which some parameter changes, without the beginning."""
+    return np.unique(np.concatenate([np.empty(0), *(p.start[1:] for p in protocol.phases.values())]))
 
 
 def _refuse_double(step: Ints, index: Ints, port: str, where: str, times: Floats) -> None:
@@ -300,10 +280,14 @@ def by_events(circuit: Circuit, protocol: Protocol, drawn: Mapping[str, Drawn]) 
             delay = _port_delay(circuit, population, protocol)
             index = s.stimulus if population.size == 1 else s.stimulus * population.size + s.unit
             arrivals[population.name] = Arrivals(stimulus=s.stimulus, index=index, time=s.time + delay if delay else s.time)
-    points = _grid(protocol, protocol.reads)
-    if points.size:
-        stimulus = np.repeat(np.arange(protocol.n_stimuli), points.size)
-        arrivals[""] = Arrivals(stimulus=stimulus, index=np.full(stimulus.size, -1), time=np.tile(points, protocol.n_stimuli))
+    points, breaks = _grid(protocol, protocol.reads), breakpoints(protocol)
+    if points.size or breaks.size:
+        index = np.repeat([POINT, BREAK], [points.size, breaks.size])
+        times = np.append(points, breaks)
+        order = np.argsort(times, kind="stable")
+        n = protocol.n_stimuli
+        stimulus = np.repeat(np.arange(n), times.size)
+        arrivals[""] = Arrivals(stimulus=stimulus, index=np.tile(index[order], n), time=np.tile(times[order], n))
     return EventTiming(
         arrivals=arrivals,
         readings=protocol.reads,
@@ -316,7 +300,7 @@ def _refuse_same_instant(s: Drawn, port: str) -> None:
     if s.distinct:
         return
     order = np.lexsort((s.time, s.unit, s.stimulus))
-    same = (np.diff(s.time[order]) <= SIMULTANEOUS) & (np.diff(s.unit[order]) == 0) & (np.diff(s.stimulus[order]) == 0)
+    same = (np.diff(s.time[order]) <= QUANTUM) & (np.diff(s.unit[order]) == 0) & (np.diff(s.stimulus[order]) == 0)
     if same.any():
         k = order[int(np.flatnonzero(same)[0])]
         raise ProtocolError(

@@ -162,6 +162,12 @@ def describe(dimensions: Dimensions) -> str:
 _LITERAL = re.compile(r"^\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*\*?\s*(.*?)\s*$")
 
 
+def base(dimensions: Dimensions) -> str:
+    """A unit of these dimensions made of base units, such as ``metre**-2 * second``; "1" for a number."""
+    powers = zip(("metre", "kilogram", "second", "amp", "kelvin", "mole", "candela"), dimensions, strict=True)
+    return " * ".join(f"{name}**{exponent:g}" for name, exponent in powers if exponent) or "1"
+
+
 def si(value: Any, place: str) -> tuple[NDArray[np.float64], Dimensions]:
     """A number, text such as ``"25 ms"`` or Brian2 quantity as SI values and dimensions.
 

@@ -14,6 +14,7 @@ from bioneuro.model import Circuit, Neuron, Population, Projection, parameter
 from bioneuro.plan import plan
 from bioneuro.statements import read
 from bioneuro.theory import pair as pair_theory
+from bioneuro.ticks import QUANTUM
 from bioneuro.twin import Twin
 from bioneuro.verify import verify
 
@@ -165,16 +166,16 @@ def one_train(times):
     return protocol.Spikes(stimulus=np.zeros(times.size, np.int64), unit=np.zeros(times.size, np.int64), time=times)
 
 
-def test_events_a_picosecond_apart_are_told_apart_alike():
-    """The compiled program merges arrivals itself: crowds of events around readings, within picoseconds, fall on the ticks NumPy gives them."""
+def test_events_a_quantum_apart_are_told_apart_alike():
+    """The compiled program merges arrivals itself: crowds of events around readings, within quanta of time, fall on the ticks NumPy gives them."""
     rng = np.random.default_rng(8)
     n, reads = 48, np.array([0.1, 0.2])
     spikes = {}
     for port in ("pre", "post"):
-        near = reads[rng.integers(0, 2, (n, 4))] + rng.integers(-6, 7, (n, 4)) * 5e-13
+        near = reads[rng.integers(0, 2, (n, 4))] + rng.integers(-6, 7, (n, 4)) * 0.5 * QUANTUM
         far = rng.integers(1, 250, (n, 4)) * 1e-3
         times = np.concatenate([near, far], axis=1)
-        keep = [np.sort(row)[np.append(True, np.diff(np.sort(row)) > 3e-12)] for row in times]  # a unit fires once at a time
+        keep = [np.sort(row)[np.append(True, np.diff(np.sort(row)) > 3 * QUANTUM)] for row in times]  # a unit fires once at a time
         which = np.repeat(np.arange(n), [len(row) for row in keep])
         spikes[port] = protocol.Spikes(stimulus=which, unit=np.zeros_like(which), time=np.concatenate(keep))
     todo = protocol.Protocol(name="crowd", stepping=protocol.Events(), trials={}, stimulus=np.arange(n), reads=np.tile(reads, (n, 1)), spikes=spikes)

@@ -11,7 +11,24 @@ import pytest
 from scipy.optimize import curve_fit
 
 from bioneuro import evidence, units
-from bioneuro.evidence import bi1998, dudek1992, egger1999, graupner2012, markram1997, nevian2006, points, sjostrom2001, wang2005
+from bioneuro.evidence import (
+    bi1998,
+    dudek1992,
+    egger1999,
+    frey1997,
+    frey1998,
+    graupner2012,
+    luboeinski2021,
+    markram1997,
+    nevian2006,
+    pathways,
+    points,
+    sajikumar2004,
+    sajikumar2005,
+    shires2012,
+    sjostrom2001,
+    wang2005,
+)
 from bioneuro.evidence.points import Points, PointsError, as_change, of_change, of_percent, tabled
 
 WINDOWS = (graupner2012.DP, graupner2012.D)
@@ -194,6 +211,67 @@ def test_nevian_and_sakmann() -> None:
 def test_what_has_no_number_says_so() -> None:
     assert all("from memory" in s.source and s.sign in (-1, 0, 1) and s.low <= s.high for s in dudek1992.SIGNS)
     assert "third party" in egger1999.STELLATE.source
+
+
+# Tagging and capture -------------------------------------------------------------------------------------------------
+
+COURSES = (*luboeinski2021.STET.values(), *luboeinski2021.WTET.values(), *luboeinski2021.REFRACTORY_STET.values())
+
+
+@pytest.mark.parametrize("course", COURSES, ids=lambda course: f"{course.protocol}-{course.quantity}-{course.n}")
+def test_simulated_courses_are_whole(course: luboeinski2021.Course) -> None:
+    assert course.protocol in luboeinski2021.PROTOCOLS
+    assert course.quantity in ("h", "z", "w")
+    assert (course.n, course.variant) in ((30, luboeinski2021.DIRECT), (100, luboeinski2021.REFRACTORY))
+    assert np.isfinite(course.mean).all()
+    assert np.isfinite(course.t).all() or course.says
+    assert np.all((course.sd > 0) | np.isnan(course.sd))
+    assert "doi 10.1038/s42003-021-01778-y" in course.source
+    with pytest.raises(ValueError, match="read-only"):
+        course.mean[0] = 2.0
+
+
+def test_simulated_weight_is_the_sum_of_its_phases() -> None:
+    h, z, w = (luboeinski2021.STET[quantity] for quantity in "hzw")
+    assert h.mean + z.mean == pytest.approx(w.mean, abs=0.0016)  # three roundings
+    assert np.isnan(z.sd).tolist() == [True] * 6 + [False] * 6
+    assert all(sum(counts.values()) == 30 for counts in luboeinski2021.CLASSES.values())
+    assert [luboeinski2021.REFRACTORY_STET[q].mean.item() for q in "hzw"] == [1.79, 0.72, 1.749]
+    with pytest.raises(ValueError, match="one of each per time"):
+        dataclasses.replace(h, sd=h.sd[:3])
+
+
+CAPTURES = (*frey1997.EXPERIMENTS, *frey1998.EXPERIMENTS, *sajikumar2004.EXPERIMENTS, *shires2012.EXPERIMENTS)
+
+
+@pytest.mark.parametrize("experiment", CAPTURES)
+def test_captures_say_what_they_rest_on(experiment: pathways.Capture) -> None:
+    assert "doi 10." in experiment.source or "PMID" in experiment.source
+    assert experiment.basis in (pathways.ABSTRACT, pathways.LEGEND)
+    assert experiment.captured is not None or experiment.says
+    assert abs(experiment.delay) <= 9 * 3600 or np.isnan(experiment.delay)
+    with pytest.raises(ValueError, match=r"basis: 'hearsay' is not allowed\. Give one of 'abstract'"):
+        dataclasses.replace(experiment, basis="hearsay")
+
+
+def test_capture_depends_on_order_and_delay_as_published() -> None:
+    """Both orders capture at half an hour; weak first fails between 1 and 3 h, strong first still works after 9 h."""
+    known = [e for e in frey1998.EXPERIMENTS if np.isfinite(e.delay)]
+    minutes = {verdict: {e.delay / 60 for e in known if e.captured is verdict} for verdict in (True, False, None)}
+    assert minutes == {True: {-60, -30, -5, 30, 180, 360, 540}, False: {-180}, None: {-240, -120}}
+    assert all(not e.captured for e in frey1998.EXPERIMENTS if e.blocked == "during the tetanisation of S1")
+    assert all(e.captured for e in CAPTURES if e.blocked == "during the tetanisation of S2")
+    assert sum(e.slices for e in frey1998.REPEATED) == 43
+
+
+def test_percentages_from_memory_say_so() -> None:
+    assert [(p.protocol, p.lasts) for p in sajikumar2005.ALONE] == [("STET", True), ("WTET", False), ("SLFS", True), ("WLFS", False)]
+    for one in sajikumar2005.ALONE:
+        assert one.basis == pathways.MEMORY
+        assert "(from memory)" in one.source
+    for one in sajikumar2005.CONFIRMED:
+        assert np.isnan([one.low, one.high]).all()
+        assert {p.protocol: p.lasts for p in sajikumar2005.ALONE}[one.protocol] == one.lasts
 
 
 # The record ----------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from bioneuro.catalogue import brette2005, graupner2012, song2000
 from bioneuro.model import Circuit, ModelError, Population, Projection
 from bioneuro.plan import plan
 from bioneuro.protocol import Poisson, Protocol, ProtocolError, Spikes
-from bioneuro.timing import drawn_spikes
+from bioneuro.trains import drawn_spikes
 
 rates = st.sampled_from([0.1, 1.0, 5.0, 20.0])
 

@@ -1,4 +1,4 @@
-"""What equations may call beyond Brian2's own functions: draws by counter, seconds per event step, injected currents.
+"""What equations may call beyond Brian2's own functions: draws by counter, seconds per event step, injected currents, phases.
 
 Each has one meaning and three bodies (C++, Cython, NumPy); the numbers behind them are data, never source.
 """
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from bioneuro import noise
 from bioneuro.plan import Plan
-from bioneuro.statements.assemble import LENGTH, NORMAL
 from bioneuro.statements.read import signatures
+from bioneuro.statements.step import LENGTH, NORMAL, PHASE
 
 SEED = "noise_seed"
 
@@ -24,6 +24,9 @@ SEED = "noise_seed"
 def tables(plan: Plan) -> dict[str, NDArray[np.float64]]:
     """Name -> two-dimensional table that the run reads."""
     found = {f"drive_{name}": table for name, (_, table) in plan.currents.items()}
+    found |= {f"{PHASE}_{path.replace('.', '_')}": table for path, (_, table) in plan.phases.items()}
+    if plan.phases and plan.dt is not None:
+        found[PHASE] = plan.timing.phase.astype(np.float64)
     return {**found, SEED: np.array([[plan.seed & 0xFFFFFFFF, plan.seed >> 32]], dtype=np.float64)}
 
 
@@ -43,6 +46,9 @@ def functions(plan: Plan, *, compiled: bool) -> Mapping[str, Function]:
     for name, function in known.items():
         if name == NORMAL:
             _implement_normal(function, plan.seed)
+        elif name.startswith(f"{PHASE}_"):
+            # The compiled program knows in which phase a stimulus is while it merges events; on a clock it is a table.
+            _implement_phase(function, name, content[name], None if compiled and plan.dt is None else plan.timing.phase)
         elif name in content:
             _implement_table(function, name, content[name])
     return {name: f for name, f in known.items() if name in content or name == NORMAL or (name == LENGTH and plan.dt is None)}
@@ -69,6 +75,32 @@ def _implement_table(function: Function, name: str, table: NDArray[np.float64]) 
         return _namespace{name}_values[row*{table.shape[1]} + column]
     """
     function.implementations.add_implementation(CythonCodeGenerator, cython, namespace={f"{name}_values": np.ascontiguousarray(table).ravel()})
+
+
+def _implement_phase(function: Function, name: str, table: NDArray[np.float64], rows: NDArray[np.int64] | None) -> None:
+    """The row that holds at a step in a stimulus (one column for all stimuli on a clock), the column of an element."""
+    tag = f"bioneuro::Table<bioneuro::{name}>"
+    row = "bioneuro::Events::row[stimulus]" if rows is None else f"(int64_t)bioneuro::Table<bioneuro::{PHASE}>::values[step]"
+    cpp = f"""
+    static inline double _{name}(const int64_t step, const int64_t stimulus, const int64_t column) {{
+        return {tag}::values[({row})*{tag}::columns + column];
+    }}
+    """
+    function.implementations.add_implementation(CPPCodeGenerator, cpp, name=f"_{name}")
+    if rows is None:
+        return
+
+    def lookup(step: Any, stimulus: Any, column: Any) -> Any:
+        return table[rows[step, stimulus % rows.shape[1]], column]
+
+    function.implementations.add_numpy_implementation(lookup, discard_units=True)
+    cython = f"""
+    cdef double {name}(int64_t step, int64_t stimulus, int64_t column):
+        global _namespace{name}_values, _namespace{name}_rows
+        return _namespace{name}_values[_namespace{name}_rows[step*{rows.shape[1]} + stimulus % {rows.shape[1]}]*{table.shape[1]} + column]
+    """
+    held = {f"{name}_values": np.ascontiguousarray(table).ravel(), f"{name}_rows": np.ascontiguousarray(rows, np.int64).ravel()}
+    function.implementations.add_implementation(CythonCodeGenerator, cython, namespace=held)
 
 
 def _implement_normal(function: Function, seed: int) -> None:

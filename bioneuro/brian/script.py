@@ -14,7 +14,8 @@ from bioneuro.model import Circuit, Neuron, Population, Projection, Synapse
 from bioneuro.plan import Plan, plan
 from bioneuro.protocol import Protocol
 from bioneuro.statements import read
-from bioneuro.statements.assemble import LENGTH, NORMAL, TICK, pathway_names, with_driving
+from bioneuro.statements.assemble import TICK, pathway_names, with_driving
+from bioneuro.statements.step import LENGTH, NORMAL
 
 _OURS = ("np", "ticks", "n_trials", "network", "seen", "reads", "snapshots", "read", "trace", "Exact", LENGTH)
 

@@ -22,14 +22,18 @@ in the quiet with its fourth power; with noise the law (mean, variance), not the
 
 import itertools
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import sympy as sp
 
 from bioneuro.flow.limit import longest_gap, longest_step, refuse_long_steps
-from bioneuro.flow.read import FlowError, Rate, Threshold, rate_of, symbolic
-from bioneuro.flow.write import Text, write
+from bioneuro.flow.read import FlowError, Rate, Threshold, parsed, rate_of, symbolic
+from bioneuro.flow.slow import fades, fading, is_slow, pace_of, positive, relaxation, write_slow
+from bioneuro.flow.write import Text, text_of, write
 
-__all__ = ["FlowError", "flow", "longest_gap", "longest_step", "refuse_long_steps", "symbolic"]
+__all__ = ["FlowError", "flow", "longest_gap", "longest_step", "pace_of", "paces", "parts", "refuse_long_steps", "symbolic"]
+
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 def flow(
@@ -41,7 +45,23 @@ def flow(
     moments: bool = False,
     varying: Callable[[set[str]], bool] = bool,
 ) -> str:
-    """Statements that advance every variable by ``_h`` seconds.
+    """Statements that advance every variable of an object by ``_h`` seconds, if it stands alone: see `parts`."""
+    fast, slow = parts(place, differential, noise, length=length, moments=moments, varying=varying)
+    return fast + slow
+
+
+def parts(
+    place: str,
+    differential: Mapping[str, str],
+    noise: Mapping[str, str],
+    *,
+    length: str,
+    moments: bool = False,
+    varying: Callable[[set[str]], bool] = bool,
+    foreign: frozenset[str] = frozenset(),
+    sums: Mapping[str, str] = _NONE,
+) -> tuple[str, str]:
+    """Statements that advance every variable by ``_h`` seconds: the fast part, and the slow part that needs sums of its result.
 
     Arguments:
         place: name of the object, for messages.
@@ -50,37 +70,98 @@ def flow(
         length: the text of the seconds in this step.
         varying: whether an expression of these parameters differs between elements.
         moments: carry mean and variance instead of drawing: variable x gains a partner ``x_variance``.
+        foreign: variables in `differential` that belong to the neuron at an end and are stepped there.
+        sums: variable that is a sum over synapses -> what is summed; "" seen from the neuron.
 
     Raises:
         FlowError: naming the variable and the term that has no solution.
     """
+    thresholds, rates = _read(place, differential, set(noise), set(sums))
+    decaying = {n: -r.growth for n, r in rates.items() if r.decays}
+    fast = [t for t in thresholds if t.level is not sp.nan and t.variable in decaying]
+    slow = {n for n, r in rates.items() if is_slow(r, fast)}
+    slow |= {rates[n].driver for n in slow if rates[n].driver}
+    _check(place, rates, fast, decaying, slow)
+    _check_slow(place, rates, fast, slow, moments)
+    if moments:
+        _check_moments(place, rates)
+    quick = {n: r for n, r in rates.items() if n not in slow}
+    noisy = {n for n, r in quick.items() if r.power != 0 and n not in foreign}
+    first = Text(
+        decaying={n: r for n, r in decaying.items() if n not in slow}, thresholds=fast, moments=moments, noise=noise, noisy=noisy, foreign=foreign
+    )
+    first.lines.append(f"_h = {length}")
+    write(first, quick)
+    if not slow:
+        return first.whole(varying), ""
+    second = Text(decaying={}, thresholds=[], moments=False, noise=noise, noisy=set(), foreign=foreign)
+    if sums:
+        second.lines.append(f"_h = {length}")
+    hung = [t for t in thresholds if t not in fast]
+    write_slow(second, {n: rates[n] for n in sorted(slow)}, fades(place, hung, rates, dict.fromkeys(sums), foreign), foreign)
+    return first.whole(varying), second.whole(varying)
+
+
+def paces(place: str, differential: Mapping[str, str], noise: set[str], sums: Mapping[str, str]) -> dict[str, str]:
+    """Sum over synapses -> text of how fast the part of one synapse in it fades, for sums that fade in the quiet.
+
+    Raises:
+        FlowError: a sum is not proportional to what relaxes.
+    """
+    _, rates = _read(place, differential, noise, set(sums))
+    found = {}
+    for name, summed in sums.items():
+        expression = parsed(summed)
+        (inside,) = names if len(names := {str(s) for s in expression.free_symbols} & set(rates)) == 1 else ("",)
+        form = None
+        if inside:
+            k, x_inf = relaxation(place, inside, rates[inside])
+            form = fading(expression, sp.Symbol(inside, real=True), x_inf)
+        if form is None or form[1] != 0:
+            raise FlowError(
+                f"{place}: the sum {name} = {summed} has a threshold, so it must be proportional to what fades in the quiet, such as "
+                "abs(x - rest); use stepping=clock(...)"
+            )
+        found[name] = text_of(k * form[0])
+    return found
+
+
+def _read(place: str, differential: Mapping[str, str], noise: set[str], sums: set[str]) -> tuple[list[Threshold], dict[str, Rate]]:
     thresholds, rates = list[Threshold](), dict[str, Rate]()
     for name, right in sorted(differential.items()):  # Brian2 gives them in another order in every process
         try:
-            rates[name] = rate_of(place, name, right, set(differential), set(noise), thresholds)
+            rates[name] = rate_of(place, name, right, {*differential, *sums}, noise, thresholds)
         except FlowError as error:
             raise FlowError(f"{place}: d{name}/dt cannot be stepped from event to event: {error}; use stepping=clock(...)") from None
-    decaying = {n: -r.growth for n, r in rates.items() if r.decays}
-    _check(place, rates, thresholds, decaying)
-    if moments:
-        _check_moments(place, rates)
-    noisy = {n for n, r in rates.items() if r.power != 0}
-    out = Text(decaying=decaying, thresholds=thresholds, moments=moments, noise=noise, noisy=noisy)
-    out.lines.append(f"_h = {length}")
-    write(out, rates)
-    return out.whole(varying)
+    return thresholds, rates
 
 
-def _check(place: str, rates: Mapping[str, Rate], thresholds: list[Threshold], decaying: Mapping[str, sp.Expr]) -> None:
+def _check_slow(place: str, rates: Mapping[str, Rate], fast: list[Threshold], slow: set[str], moments: bool) -> None:
+    """Refuse slow variables that do more than fall piece by piece or go by a dose."""
+    quick = {t.flag for t in fast}
+    for name in sorted(slow):
+        r, driver = rates[name], rates.get(rates[name].driver)
+        what = ""
+        if r.flags & quick or any(t.variable == name for t in fast):
+            what = f"{name!r} also has to do with a threshold of a decaying variable"
+        elif r.power != 0 or r.remainder != 0 or r.forced:
+            what = f"d{name}/dt has noise, another variable or a term beyond affine besides a threshold of what relaxes"
+        elif r.driver and (driver is None or driver.driver):
+            what = f"d{name}/dt goes by the dose of {r.driver!r}, which is not affine itself"
+        elif moments:
+            what = f"{name!r} hangs on thresholds of a variable whose mean and variance alone do not tell when they are passed"
+        if what:
+            raise FlowError(f"{place}: {what}; " + ("draw the noise instead" if moments and "alone" in what else "use stepping=clock(...)"))
+
+
+def _check(place: str, rates: Mapping[str, Rate], thresholds: list[Threshold], decaying: Mapping[str, sp.Expr], slow: set[str]) -> None:
     """Refuse what hangs on a variable that is no exponential, and noises that two variables share."""
     for name, r in rates.items():
         for source in r.forced:
-            if source not in decaying:
+            if source not in decaying or source in slow:
                 raise FlowError(f"{place}: d{name}/dt depends on {source!r}, which does not decay exponentially; use stepping=clock(...)")
     for t in thresholds:
-        if t.variable not in decaying:
-            raise FlowError(f"{place}: the threshold on {t.variable!r} needs d{t.variable}/dt = -{t.variable}/tau; use stepping=clock(...)")
-        if not _positive(decaying[t.variable]) or not _positive(t.level):
+        if not positive(decaying[t.variable]) or not positive(t.level):
             raise FlowError(
                 f"{place}: the threshold {t.level} on {t.variable!r}, which decays at the rate {decaying[t.variable]}: both must be positive "
                 "for positive parameters; rewrite them so, or use stepping=clock(...)"
@@ -98,7 +179,3 @@ def _check_moments(place: str, rates: Mapping[str, Rate]) -> None:
                 "draw the noise (many repetitions), or take the rule without that term"
             )
 
-
-def _positive(expression: sp.Expr) -> bool:
-    """Whether an expression is positive wherever its symbols are."""
-    return bool(expression.subs({s: sp.Symbol(str(s), positive=True) for s in expression.free_symbols}).is_positive)

@@ -1,4 +1,4 @@
-"""Reading: a right-hand side as thresholds, an affine part, additive noise, and a remainder that has no closed form."""
+"""Reading: a right-hand side as thresholds, an affine part, additive noise, a remainder without closed form, and what drives it."""
 
 import ast
 from collections.abc import Mapping
@@ -15,9 +15,13 @@ class FlowError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Threshold:
-    """A step function of a decaying variable: ``int(variable >= level)``, as the symbol `flag` in the equations."""
+    """A step function of one variable: ``int(excess >= 0)``, as the symbol `flag` in the equations.
+
+    `level` is what the variable itself is compared with, NaN where an expression of it is: ``int(abs(h - h0) >= level)``.
+    """
 
     variable: str
+    excess: sp.Expr
     level: sp.Expr
     flag: sp.Symbol
 
@@ -25,6 +29,8 @@ class Threshold:
 @dataclass(frozen=True, kw_only=True)
 class Rate:
     """dx/dt = forcing + growth*x + sum(forced[y]*y) + sqrt(power)*noise + remainder, with y decaying variables.
+
+    With a `driver` y it is dx/dt = y*(forcing + growth*x) and nothing else: x goes by the dose of y, its integral over time.
 
     The remainder is a function of x and of parameters. Where there is one it holds everything that x does by itself, constant and
     proportional terms included: what is left to the affine part begins and ends with thresholds, forcing variables and noise.
@@ -36,11 +42,13 @@ class Rate:
     power: sp.Expr
     noises: tuple[str, ...]
     remainder: sp.Expr
+    driver: str = ""
 
     @property
     def decays(self) -> bool:
         """Whether x does nothing but change in proportion to itself."""
-        return not self.forced and self.forcing == 0 and self.power == 0 and self.remainder == 0 and not self.flags
+        alone = not self.forced and self.forcing == 0 and self.power == 0 and self.remainder == 0
+        return alone and not self.flags and not self.driver
 
     @property
     def still(self) -> bool:
@@ -73,17 +81,24 @@ class _Steps(ast.NodeTransformer):
         left, right, op = test.left, test.comparators[0], test.ops[0]
         if isinstance(op, ast.LtE | ast.Lt):
             left, right, op = right, left, ast.GtE()
-        if not (isinstance(left, ast.Name) and left.id in self.states and isinstance(op, ast.GtE | ast.Gt)):
-            raise FlowError(f"{ast.unparse(node)!r} does not have the form int(variable >= level)")
-        level = symbolic(right)
-        if {str(s) for s in level.free_symbols} & self.states:
+        if not isinstance(op, ast.GtE | ast.Gt):
+            raise self._misshaped(node)
+        level, excess = symbolic(right), symbolic(left) - symbolic(right)
+        inside = {str(s) for s in excess.free_symbols} & self.states
+        plain = isinstance(left, ast.Name) and left.id in self.states
+        if len(inside) > 1 or (plain and {str(s) for s in level.free_symbols} & self.states):
             raise FlowError(f"the level in {ast.unparse(node)!r} changes during the step")
+        if not inside:
+            raise self._misshaped(node)
         for known in self.thresholds:
-            if known.variable == left.id and known.level == level:
+            if known.excess == excess:
                 return ast.Name(id=str(known.flag), ctx=ast.Load())
         flag = sp.Symbol(f"_above_{len(self.thresholds) + 1}", real=True)
-        self.thresholds.append(Threshold(variable=left.id, level=level, flag=flag))
+        self.thresholds.append(Threshold(variable=inside.pop(), excess=excess, level=level if plain else sp.nan, flag=flag))
         return ast.Name(id=str(flag), ctx=ast.Load())
+
+    def _misshaped(self, node: ast.Call) -> FlowError:
+        return FlowError(f"{ast.unparse(node)!r} does not have the form int(variable >= level)")
 
 
 _FUNCTIONS = {"exp": sp.exp, "log": sp.log, "sqrt": sp.sqrt, "sin": sp.sin, "cos": sp.cos, "tanh": sp.tanh, "abs": sp.Abs}
@@ -111,6 +126,12 @@ def symbolic(node: ast.AST) -> sp.Expr:
     raise FlowError(f"{ast.unparse(node)!r} is not an expression that can be solved exactly")
 
 
+def parsed(expression: str) -> sp.Expr:
+    """A checked text without thresholds as sympy."""
+    text.check_expression(expression, "sum")
+    return symbolic(ast.parse(expression.strip(), mode="eval"))
+
+
 def rate_of(place: str, name: str, right: str, states: set[str], noise: set[str], thresholds: list[Threshold]) -> Rate:
     """The right-hand side of one variable; thresholds that are new are appended to `thresholds`.
 
@@ -131,6 +152,10 @@ def rate_of(place: str, name: str, right: str, states: set[str], noise: set[str]
             raise FlowError(f"the noise {xi} is multiplied by a state variable: {strength}")
         power += sp.expand(strength**2)
         whole = sp.expand(whole - strength * xi)
+    if power == 0 and (driver := _driver(whole, x, states)):
+        by_dose = sp.expand(whole / sp.Symbol(driver, real=True))
+        growth, forcing = by_dose.coeff(x, 1), by_dose.coeff(x, 0)
+        return Rate(growth=sp.factor(growth), forcing=sp.factor(forcing), forced={}, power=power, noises=(), remainder=power, driver=driver)
     whole, remainder = _without_remainder(whole, x, states, alone=power == 0)
     growth, rest = whole.coeff(x, 1), whole.coeff(x, 0)
     if {str(s) for s in growth.free_symbols} & states:
@@ -148,6 +173,18 @@ def rate_of(place: str, name: str, right: str, states: set[str], noise: set[str]
     return Rate(
         growth=sp.factor(growth), forcing=sp.factor(rest), forced=forced, power=sp.factor(power), noises=noises, remainder=sp.factor(remainder)
     )
+
+
+def _driver(whole: sp.Expr, x: sp.Symbol, states: set[str]) -> str:
+    """The variable to which all of a right-hand side is proportional, what is left being affine in x; "" if there is none."""
+    if whole.coeff(x, 1) == 0:
+        return ""
+    for name in sorted(states - {str(x)}):
+        rest = sp.expand(whole / sp.Symbol(name, real=True))
+        affine = sp.expand(rest - rest.coeff(x, 1) * x - rest.coeff(x, 0)) == 0
+        if affine and not {str(s) for s in rest.free_symbols - {x}} & states:
+            return name
+    return ""
 
 
 def _without_remainder(whole: sp.Expr, x: sp.Symbol, states: set[str], *, alone: bool) -> tuple[sp.Expr, sp.Expr]:

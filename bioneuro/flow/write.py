@@ -14,29 +14,33 @@ TINY = "1e-300"
 
 @dataclass
 class Text:
-    """The text in the making: constants of the step first (Brian2 computes those of shared parameters once), then the lines."""
+    """The text in the making: constants of the step first (Brian2 computes those of shared parameters once), then the lines.
+
+    Variables of `foreign` objects are read, never written.
+    """
 
     decaying: Mapping[str, sp.Expr]
     thresholds: list[Threshold]
     moments: bool
     noise: Mapping[str, str]
     noisy: set[str]
+    foreign: frozenset[str] = frozenset()
     constants: dict[str, sp.Expr] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
 
     def value(self, name: str, expression: sp.Expr) -> str:
         """Text for an expression: itself if it changes within the step or is a single symbol, else a constant of that name."""
         if expression.is_Symbol or expression.is_Number:
-            return _str(expression)
+            return text_of(expression)
         if any(is_flag(s) for s in expression.free_symbols):
-            return f"({_str(expression)})"
+            return f"({text_of(expression)})"
         self.constants[name] = expression
         return name
 
     def whole(self, varying: Callable[[set[str]], bool]) -> str:
         """All lines, the constants common to all elements before those that differ."""
         order = sorted(self.constants, key=lambda n: varying({str(s) for s in self.constants[n].free_symbols}))
-        return "\n".join([f"{n} = {_str(self.constants[n])}" for n in order] + self.lines) + "\n"
+        return "\n".join([f"{n} = {text_of(self.constants[n])}" for n in order] + self.lines) + "\n"
 
 
 def write(out: Text, rates: Mapping[str, Rate]) -> None:
@@ -51,6 +55,8 @@ def write(out: Text, rates: Mapping[str, Rate]) -> None:
         for piece in range(1, len(out.thresholds) + 2):
             last = _piece(out, piece, last, split, sources)
     for name, rate in whole.items():
+        if name in out.foreign:
+            continue
         _alone(out, name, rate, "before", name, "0.5*_h", f"_begin_{name}_1")
         _advance(out, name, rate, 1, 0, "_h", {y: y for y in rate.forced})
         _finish(out, name, rate, 1, "0.5*_h")
@@ -58,6 +64,8 @@ def write(out: Text, rates: Mapping[str, Rate]) -> None:
         quiet = f" + (_h - _end_{last})" if last <= len(out.thresholds) else ""
         _finish(out, name, rate, last, f"(0.5*_length_{last}{quiet})")
     for n, rate in out.decaying.items():
+        if n in out.foreign:
+            continue
         out.lines.append(f"{n} = {n}*exp({out.value(f'_growth_{n}', -rate)}*_h)")
 
 
@@ -144,7 +152,7 @@ def runge_kutta(out: Text, name: str, remainder: sp.Expr, part: str, start: str,
         if reach is not None:
             out.lines.append(f"_stage_{tag}_{k} = {start} + {reach}{pace}*_slope_{tag}_{k - 1}")
         at = sp.Symbol(f"_stage_{tag}_{k}" if reach is not None else start, real=True)
-        out.lines.append(f"_slope_{tag}_{k} = {_str(shape.subs(x, at))}")
+        out.lines.append(f"_slope_{tag}_{k} = {text_of(shape.subs(x, at))}")
     s = [f"_slope_{tag}_{k}" for k in (1, 2, 3, 4)]
     out.lines.append(f"{end} = {start} + {pace}/6*({s[0]} + 2*({s[1]} + {s[2]}) + {s[3]})")
 
@@ -223,5 +231,6 @@ class _Printer(StrPrinter):
         return f"abs({self._print(expr.args[0])})"
 
 
-def _str(expression: sp.Expr) -> str:
+def text_of(expression: sp.Expr) -> str:
+    """An expression as abstract code."""
     return str(_Printer().doprint(expression))

@@ -4,7 +4,7 @@ from bioneuro.guard import brian2_may_load
 
 brian2_may_load()
 
-from bioneuro.statements.assemble import Assembly, assemble  # noqa: E402 (the guard comes before Brian2)
+from bioneuro.statements.assemble import Assembly, assemble, located  # noqa: E402 (the guard comes before Brian2)
 from bioneuro.statements.read import Phase, Program, read  # noqa: E402
 
-__all__ = ["Assembly", "Phase", "Program", "assemble", "read"]
+__all__ = ["Assembly", "Phase", "Program", "assemble", "located", "read"]

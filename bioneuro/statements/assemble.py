@@ -1,6 +1,6 @@
 """Circuit + plan -> live Brian2 objects on whatever device is active. The reader and the engine use the same ones."""
 
-import ast
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,19 +9,20 @@ from typing import Any
 import brian2 as b2
 import numpy as np
 from brian2.core.functions import Function
-from brian2.stateupdaters.base import StateUpdateMethod
 from brian2.units.fundamentalunits import Quantity
 
 from bioneuro import noise, units
-from bioneuro.flow import flow, symbolic
-from bioneuro.model import ModelError, Neuron, Population, Projection, Synapse
+from bioneuro.model import Circuit, ModelError, Neuron, Pathway, Population, Projection, Synapse
 from bioneuro.plan import Plan
-
-NORMAL, LENGTH = "counter_normal", "step_length"
-"""Names, inside equations, of the counter-based normal draw and of the seconds in this event step."""
+from bioneuro.statements.ends import ends
+from bioneuro.statements.step import IN_NEURON, IN_SYNAPSE, PHASE, Step, then
 
 TICK = 1e-3
 """Seconds Brian2's clock believes an event step to last; nothing reads it."""
+
+FIRST, SUMS, SLOW, NEURONS = -2000, 1000, 2000, 3000
+"""Order within a step. First parameters that change; in an event run, after the fast steps of synapses: sums over them, their slow
+steps, the steps of neurons. On a clock Brian2's own order holds: sums, neurons, synapses."""
 
 STANDALONE_EMPTY = np.empty(0, dtype=np.int64)
 
@@ -43,41 +44,6 @@ class Assembly:
     clock: Any
 
 
-class Step(StateUpdateMethod):
-    """Brian2's own integrator, or `flow` for event runs, with every random draw made from a counter.
-
-    Attributes:
-        moments: let `flow` carry mean and variance instead of drawing.
-    """
-
-    def __init__(self, place: str, method: str, *, events: bool, moments: bool = False) -> None:
-        self.place, self.method, self.events, self.moments = place, method, events, moments
-
-    def draw(self, symbol: str) -> str:
-        """The text of one standard normal draw for the noise called `symbol`."""
-        return f"{NORMAL}({noise.stream(f'{self.place}.{symbol}')}, trial_index, unit_index, t_in_timesteps)"
-
-    def __call__(self, equations: Any, variables: Any = None, method_options: Any = None) -> str:
-        if self.events:
-            return self._flow(equations, variables)
-        code = str(StateUpdateMethod.stateupdaters[self.method](equations, variables, method_options))
-        code = "\n".join(_without_vanishing(line) for line in code.splitlines())
-        return re.sub(r"^(xi\w*)( = .*)randn\(\)", lambda m: f"{m[1]}{m[2]}{self.draw(m[1])}", code, flags=re.MULTILINE)
-
-    def _flow(self, equations: Any, variables: Any) -> str:
-        substituted = dict(equations.get_substituted_expressions(variables))
-        differential = {name: str(substituted[name].code) for name in equations.diff_eq_names}
-        draws = {str(symbol): self.draw(str(symbol)) for symbol in equations.stochastic_variables}
-        return flow(
-            self.place,
-            differential,
-            draws,
-            length=f"{LENGTH}(t_in_timesteps, stimulus_index)",
-            moments=self.moments,
-            varying=lambda names: any(not variables[name].scalar for name in names),
-        )
-
-
 def assemble(plan: Plan, functions: Mapping[str, Function], *, generators: bool, moments: bool = False) -> Assembly:
     """Build the objects of `plan` on the active device.
 
@@ -89,16 +55,19 @@ def assemble(plan: Plan, functions: Mapping[str, Function], *, generators: bool,
     clock = b2.Clock(dt=Quantity(TICK if plan.dt is None else plan.dt, dim=b2.second.dim), name="bioneuro_clock")
     objects: dict[str, Any] = {}
     monitors, steps = {}, {}
+    needs = ends(plan.circuit) if events else {}
     for order, population in enumerate(plan.circuit.populations):
         if population.neuron is None:
             objects[population.name] = _port(plan, population, clock, order, generators)
             continue
-        step = Step(population.name, population.neuron.method, events=False)
-        group = _neurons(plan, population, clock, order, step, functions)
+        step = Step(population.name, population.neuron.method, at=IN_NEURON, ends=needs.get(population.name), moments=moments)
+        group = _neurons(plan, population, clock, order + NEURONS * events, step, functions)
         objects[population.name], steps[population.name] = group, step
-        monitors[population.name] = b2.SpikeMonitor(group, name=f"{population.name}_spikes")
+        if population.fires:
+            monitors[population.name] = b2.SpikeMonitor(group, name=f"{population.name}_spikes")
     for order, projection in enumerate(plan.circuit.projections):
-        step = Step(projection.name, projection.synapse.method, events=events, moments=moments)
+        varies = functools.partial(_varies, plan, projection)
+        step = Step(projection.name, projection.synapse.method, at=IN_SYNAPSE, ends=needs.get(projection.name), varies=varies, moments=moments)
         group = _synapses(plan, projection, objects, clock, order + len(plan.circuit.populations), step, functions)
         objects[projection.name], steps[projection.name] = group, step
     _distinct_streams(plan)
@@ -106,22 +75,12 @@ def assemble(plan: Plan, functions: Mapping[str, Function], *, generators: bool,
     return Assembly(objects=objects, monitors=monitors, steps=steps, network=network, clock=clock)
 
 
-def _without_vanishing(statement: str) -> str:
-    """A statement that divides by the refractory flag, with the flag set to 1.
-
-    Brian2 does not write the result while the flag is 0, but Cython stops at the division and torch makes its slope NaN.
-    """
-    for node in ast.walk(ast.parse(statement)):
-        below = None
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
-            below = node.right
-        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow) and isinstance(node.right, ast.UnaryOp):
-            below = node.left
-        if below is not None and "not_refractory" in ast.unparse(below):
-            at_zero = ast.parse(ast.unparse(below).replace("int(not_refractory)", "0"), mode="eval")
-            if symbolic(at_zero).expand() == 0:
-                return statement.replace("int(not_refractory)", "1")
-    return statement
+def _varies(plan: Plan, projection: Projection, name: str) -> bool:
+    """Whether a variable or parameter of the neuron at an end differs between elements."""
+    local, _, end = name.rpartition("_")
+    owner = getattr(projection, end)
+    path = f"{owner}.{local}"
+    return local not in plan.circuit.models[owner].parameters or path in plan.phases or plan.values[path].ndim > 0
 
 
 def _distinct_streams(plan: Plan) -> None:
@@ -146,25 +105,42 @@ def _declared(plan: Plan, owner: str, model: Neuron | Synapse) -> str:
     """Declarations of the parameters: one value for all, or one per element where they differ."""
     lines = []
     for name, parameter in model.parameters.items():
-        flag = "shared, constant" if plan.values[f"{owner}.{name}"].ndim == 0 else "constant"
-        lines.append(f"{name} : {_brian_unit(parameter.unit)} ({flag})")
+        path = f"{owner}.{name}"
+        flags = "" if path in plan.phases else " (constant)" if plan.values[path].ndim else " (shared, constant)"
+        lines.append(f"{name} : {units.base(units.unit(parameter.unit).dimensions)}{flags}")
     return "\n".join(lines)
 
 
-def _brian_unit(name: str) -> str:
-    """A unit of the same dimensions in base units, as Brian2 wants it in equations."""
-    powers = zip(("metre", "kilogram", "second", "amp", "kelvin", "mole", "candela"), units.unit(name).dimensions, strict=True)
-    return " * ".join(f"{base}**{power:g}" for base, power in powers if power) or "1"
+def phased(plan: Plan, owner: str) -> list[str]:
+    """Parameters of an object that change during the run."""
+    return [path.partition(".")[2] for path in plan.phases if path.partition(".")[0] == owner]
 
 
-def _bookkeeping(plan: Plan, code: str) -> str:
+def _bookkeeping(plan: Plan, owner: str, code: str) -> str:
     """Constants that say where an element lies, declared only where the text reads them."""
+    trial, unit, stimulus = located(plan, owner)
     lines = []
     if re.search(r"\bxi\w*\b", code):
-        lines.append("trial_index : integer (constant)\nunit_index : integer (constant)")
-    if plan.dt is None:
-        lines.append("stimulus_index : integer (constant)")
+        lines.append(f"{trial} : integer (constant)\n{unit} : integer (constant)")
+    if plan.dt is None or phased(plan, owner):
+        lines.append(f"{stimulus} : integer (constant)")
+    lines += [f"{name}_column : integer (constant)" for name in phased(plan, owner)]
     return "\n".join(lines)
+
+
+def located(plan: Plan, owner: str) -> tuple[str, str, str]:
+    """The names that say, in an object, where an element lies: trial, unit, stimulus."""
+    return IN_NEURON if isinstance(plan.circuit.models[owner], Neuron) else IN_SYNAPSE
+
+
+def _follow_phases(plan: Plan, owner: str, group: Any) -> None:
+    """Before anything else in a step, parameters that change take the value of the moment."""
+    names = phased(plan, owner)
+    for name in names:
+        setattr(group, f"{name}_column", plan.phases[f"{owner}.{name}"][0].astype(np.int32))
+    code = "".join(f"{name} = {PHASE}_{owner}_{name}(t_in_timesteps, {located(plan, owner)[2]}, {name}_column)\n" for name in names)
+    if code:
+        then(group, f"{owner}_phases", FIRST, lambda _: code)
 
 
 def _neurons(
@@ -172,16 +148,18 @@ def _neurons(
 ) -> Any:
     neuron: Neuron = population.neuron  # type: ignore[assignment]
     equations = neuron.equations
+    if step.ends:
+        equations = "\n".join([equations, *(f"{name} : {unit}" for name, unit in step.ends.plain.items())])
     if population.name in plan.currents:
         driven = rf"^\s*{neuron.input}\s*:\s*([^(#\n]*).*$"
         call = rf"{neuron.input} = drive_{population.name}(t_in_timesteps, waveform_index) : \1\nwaveform_index : integer (constant)"
         equations = re.sub(driven, call, equations, flags=re.MULTILINE)
-    whole = "\n".join((equations, _declared(plan, population.name, neuron), _bookkeeping(plan, equations)))
+    whole = "\n".join((equations, _declared(plan, population.name, neuron), _bookkeeping(plan, population.name, equations)))
     group = b2.NeuronGroup(
         plan.flat[population.name].trial.size,
         whole,
-        threshold=neuron.threshold,
-        reset=neuron.reset,
+        threshold=neuron.threshold or None,
+        reset=neuron.reset or None,
         refractory=neuron.refractory or False,
         method=step,
         namespace=dict(functions),
@@ -190,6 +168,7 @@ def _neurons(
         name=population.name,
     )
     _fill(plan, population.name, group, neuron)
+    _follow_phases(plan, population.name, group)
     if population.name in plan.currents:
         group.waveform_index = plan.currents[population.name][0]
     return group
@@ -200,10 +179,14 @@ def _synapses(
 ) -> Any:
     synapse = projection.synapse
     equations = with_driving(synapse.equations, events=plan.dt is None)
-    whole = "\n".join((equations, _declared(plan, projection.name, synapse), _bookkeeping(plan, equations)))
-    keys = pathway_names(synapse)
-    delays = {k: Quantity(d * float(clock.dt), dim=b2.second.dim) for k, d in zip(keys, plan.delays[projection.name], strict=True)}
-    code = {event: {k: p.code for k, p in zip(keys, synapse.pathways, strict=True) if p.event == event} for event in ("pre", "post")}
+    if step.ends:
+        summed = (f"{name} = {text} : {unit} (summed)" for name, (text, unit) in step.ends.paces.items())
+        equations = "\n".join([equations, *summed])
+    whole = "\n".join((equations, _declared(plan, projection.name, synapse), _bookkeeping(plan, projection.name, equations)))
+    heard = pathways_of(plan.circuit, projection)
+    times = plan.delays[projection.name]
+    delays = {key: Quantity(times[k] * float(clock.dt), dim=b2.second.dim) for k, (key, _) in heard.items()}
+    code = {event: {key: p.code for key, p in heard.values() if p.event == event} for event in ("pre", "post")}
     group = b2.Synapses(
         objects[projection.pre],
         objects[projection.post],
@@ -217,12 +200,22 @@ def _synapses(
         order=order,
         name=projection.name,
     )
-    for k, (key, pathway) in enumerate(zip(keys, synapse.pathways, strict=True)):
+    for k, (key, pathway) in heard.items():
         # All presynaptic pathways before all postsynaptic ones; among them in the order written.
         getattr(group, key).order = (0 if pathway.event == "pre" else 1000) + 10 * order + k
     wiring = plan.wiring[projection.name]
     group.connect(i=wiring.pre, j=wiring.post)
     _fill(plan, projection.name, group, synapse)
+    _follow_phases(plan, projection.name, group)
+    for k, updater in enumerate(group.summed_updaters.values()):
+        updater.order = (SUMS if step.ends else -SUMS) + 10 * order + k
+    if step.ends and step.ends.paces:
+
+        def slow(namespace: Any) -> str:
+            group.state_updater.update_abstract_code(namespace)
+            return step.slow
+
+        then(group, f"{projection.name}_slow", SLOW + order, slow)
     return group
 
 
@@ -240,6 +233,13 @@ def with_driving(equations: str, *, events: bool) -> str:
             body += " (clock-driven)"
         out.append(body)
     return "\n".join(out)
+
+
+def pathways_of(circuit: Circuit, projection: Projection) -> dict[int, tuple[str, Pathway]]:
+    """Number of a pathway -> (its Brian2 name, itself), for those that can be taken: neurons without threshold never fire."""
+    silent = {p.name for p in circuit.populations if not p.fires}
+    numbered = enumerate(zip(pathway_names(projection.synapse), projection.synapse.pathways, strict=True))
+    return {k: (key, p) for k, (key, p) in numbered if getattr(projection, p.event) not in silent}
 
 
 def pathway_names(synapse: Synapse) -> tuple[str, ...]:
@@ -265,7 +265,7 @@ def _fill(plan: Plan, owner: str, group: Any, model: Neuron | Synapse) -> None:
         dtype = {"b": bool, "i": np.int32}.get(np.dtype(variable.dtype).kind, np.float64)
         plain = np.array(value).astype(dtype)
         setattr(group, name, plain if variable.dim.is_dimensionless else Quantity(plain, dim=variable.dim))
-    for name, values in (("trial_index", flat.trial), ("unit_index", flat.unit), ("stimulus_index", flat.stimulus)):
+    for name, values in zip(located(plan, owner), (flat.trial, flat.unit, flat.stimulus), strict=True):
         if name in group.variables:
             setattr(group, name, values.astype(np.int32))
 

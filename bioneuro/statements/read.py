@@ -1,6 +1,7 @@
 """Read the statements of a step off Brian2 objects: plain text per phase, in the order in which Brian2 runs them."""
 
 import dataclasses
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +13,11 @@ from brian2.units.fundamentalunits import Unit, get_or_create_dimension
 
 from bioneuro import units
 from bioneuro.plan import Plan, Wiring
-from bioneuro.statements.assemble import LENGTH, NORMAL, Assembly, assemble, pathway_names
+from bioneuro.statements.assemble import Assembly, assemble, pathways_of
 from bioneuro.statements.context import borrowed
+from bioneuro.statements.step import LENGTH, NORMAL, PHASE
 
-_ORDER = {"update": 0, "threshold": 1, "pathway": 2, "reset": 3}
+_ORDER = {"update": 0, "sum": 0, "threshold": 1, "pathway": 2, "reset": 3}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,15 +26,17 @@ class Phase:
 
     Attributes:
         owner: placed name.
-        kind: "update", "threshold", "pathway" or "reset".
-        code: Brian2's abstract code; a threshold assigns ``_cond``.
+        kind: "update", "sum", "threshold", "pathway" or "reset".
+        code: Brian2's abstract code; a threshold assigns ``_cond``, a sum ``_synaptic_var``, what one synapse adds.
         pathway: index of the pathway, or -1.
+        target: of a sum, the variable of a neuron that holds it ("total_post").
     """
 
     owner: str
     kind: str
     code: str
     pathway: int = -1
+    target: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +65,10 @@ def signatures(plan: Plan) -> dict[str, Function]:
     for name, current in plan.protocol.currents.items():
         unit = Unit(1.0, dim=_dimension(current.unit))
         found[f"drive_{name}"] = Function(np.add, arg_units=[1, 1], arg_types=["integer"] * 2, return_type="float", return_unit=unit)
+    for path, course in plan.protocol.phases.items():
+        unit = Unit(1.0, dim=_dimension(course.unit))
+        name = f"{PHASE}_{path.replace('.', '_')}"
+        found[name] = Function(np.add, arg_units=[1] * 3, arg_types=["integer"] * 3, return_type="float", return_unit=unit)
     return found
 
 
@@ -95,13 +103,14 @@ def _one_of_each(plan: Plan) -> Plan:
         timing=plan.timing.empty(),
         values={k: v if v.ndim == 0 else v[:1] for k, v in plan.values.items()},
         currents={k: (one, table) for k, (_, table) in plan.currents.items()},
+        phases={k: (one, table) for k, (_, table) in plan.phases.items()},
     )
 
 
 def _program(assembly: Assembly, plan: Plan) -> Program:
     phases = []
     computed, guarded, flags = {}, {}, {}
-    for owner, model in plan.circuit.models.items():
+    for owner in plan.circuit.models:
         group = assembly.objects[owner]
         computed[owner] = {eq.varname: eq.expr.code for eq in group.equations.values() if eq.type == "subexpression"}
         variables = group.variables
@@ -109,16 +118,18 @@ def _program(assembly: Assembly, plan: Plan) -> Program:
             name: v.conditional_write.name for name, v in variables.items() if getattr(v, "conditional_write", None) is not None
         }
         flags[owner] = tuple(n for n, v in variables.items() if getattr(v, "dtype", None) is not None and np.dtype(v.dtype).kind == "b")
-        runners = [("update", -1, group.state_updater)]
+        runners = [("update", -1, "", r) for r in (group.state_updater, *group.contained_objects) if getattr(r, "template", "") == "stateupdate"]
         if hasattr(group, "thresholder"):
-            runners += [("threshold", -1, group.thresholder["spike"]), ("reset", -1, group.event_codes and group.resetter["spike"])]
+            runners += [("threshold", -1, "", r) for r in group.thresholder.values()]
+            runners += [("reset", -1, "", r) for r in group.resetter.values()]
         else:
-            names = pathway_names(model)  # type: ignore[arg-type]
-            runners += [("pathway", k, getattr(group, name)) for k, name in enumerate(names)]
-        for kind, k, runner in runners:
-            if runner:
-                runner.update_abstract_code(run_namespace={})
-                if runner.abstract_code.strip():
-                    phases.append((_ORDER[kind], runner.order, Phase(owner=owner, kind=kind, code=runner.abstract_code, pathway=k)))
+            heard = pathways_of(plan.circuit, next(p for p in plan.circuit.projections if p.name == owner))
+            runners += [("pathway", k, "", getattr(group, key)) for k, (key, _) in heard.items()]
+            runners += [("sum", -1, target, r) for target, r in group.summed_updaters.items()]
+        for kind, k, target, runner in dict.fromkeys(runners):
+            runner.update_abstract_code(run_namespace={})
+            if runner.abstract_code.strip():
+                phase = Phase(owner=owner, kind=kind, code=textwrap.dedent(runner.abstract_code), pathway=k, target=target)
+                phases.append((_ORDER[kind], runner.order, phase))
     phases.sort(key=lambda p: p[:2])
     return Program(phases=tuple(p[2] for p in phases), computed=computed, guarded=guarded, flags=flags)

@@ -123,7 +123,7 @@ class Twin(nn.Module):
         key = (protocol.digest, seed)
         if key not in self._plans:
             for path in self.free:
-                if path in protocol.settings:
+                if path in protocol.settings or path in protocol.phases:
                     raise TwinError(f"{path!r} is free and set by protocol {protocol.name!r}; drop it from one of the two")
             while len(self._plans) >= 8:
                 del self._plans[next(iter(self._plans))]
@@ -137,7 +137,7 @@ class Twin(nn.Module):
         return run(self, todo, program, moments=moments)
 
     def _program(self, todo: Plan, moments: bool) -> Compiled:
-        key = (todo.dt is None, tuple(todo.currents), moments)
+        key = (todo.dt is None, tuple(todo.currents), tuple(todo.phases), moments)
         if key not in self._compiled:
             program: Program = read(todo, moments=moments)
             source = translate(program, self.start, events=todo.dt is None)

@@ -12,7 +12,7 @@ from torch import Tensor
 from bioneuro.model import Neuron
 from bioneuro.plan import Plan, recording
 from bioneuro.recording import Recording
-from bioneuro.statements import Program
+from bioneuro.statements import Program, located
 from bioneuro.twin.operations import Operations, tensor
 
 CLOSE = 1e-9
@@ -75,6 +75,9 @@ class _Now:
         names = {f"drive_{n}": table for n, (_, table) in plan.currents.items()}
         if plan.lengths is not None:
             names["step_length"] = plan.lengths
+        phases = plan.timing.phase if plan.phases else np.zeros((0, 1), np.int64)
+        self.phases = torch.as_tensor(phases, device=like.device)
+        names |= {f"phase_{path.replace('.', '_')}": table for path, (_, table) in plan.phases.items()}
         self.tables = {n: torch.as_tensor(np.array(v), dtype=like.dtype, device=like.device) for n, v in names.items()}
 
     def advance(self, k: int) -> None:
@@ -84,6 +87,16 @@ class _Now:
 
     def table(self, name: str, column: Tensor) -> Tensor:
         return self.tables[name][self.k][column]
+
+    def phase(self, name: str, stimulus: Tensor, column: Tensor) -> Tensor:
+        return self.tables[name][self.phases[self.k][stimulus % self.phases.shape[1]], column]
+
+    def total(self, target: str, parts: Tensor) -> None:
+        """A variable of a neuron becomes the sum of what its synapses contribute."""
+        local, _, end = target.rpartition("_")
+        owner, index = self.ends[end]
+        blank = torch.zeros(self.plan.flat[owner].trial.size, dtype=self.like.dtype, device=self.like.device)
+        self.states[owner][local] = blank.index_add(0, index, parts.expand(index.shape))
 
     def add(self, end: str, name: str, value: Any) -> None:
         """Add a synapse's contribution to a variable of the neuron at its end, for the synapses at which a spike arrived."""
@@ -107,7 +120,7 @@ def run(twin: Any, plan: Plan, code: Compiled, *, moments: bool) -> Recording:
     _prepare(twin, plan, code, now)
     wires = _wires(plan, now)
     ports = _ports(plan, like)
-    fired: dict[str, list[Tensor]] = {p.name: [] for p in plan.circuit.populations if p.neuron is not None}
+    fired: dict[str, list[Tensor]] = {p.name: [] for p in plan.circuit.populations if p.neuron is not None and p.fires}
     record = _recorded(plan, code)
     kept: dict[str, list[Tensor]] = {path: [] for path in record}
     wanted = set(plan.timing.snapshots.tolist())
@@ -174,8 +187,10 @@ def _prepare(twin: Any, plan: Plan, code: Compiled, now: _Now) -> None:
         if isinstance(model, Neuron) and model.refractory:
             states.setdefault("lastspike", torch.full_like(blank, -1e4))
             states.setdefault("not_refractory", torch.ones_like(blank))
-        integers = {"trial_index": flat.trial, "unit_index": flat.unit, "stimulus_index": flat.stimulus}
+        integers = dict(zip(located(plan, owner), (flat.trial, flat.unit, flat.stimulus), strict=True))
         fixed |= {name: torch.as_tensor(v, device=now.like.device) for name, v in integers.items()}
+        fixed |= {f"{path.partition('.')[2]}_column": torch.as_tensor(column, device=now.like.device)
+                  for path, (column, _) in plan.phases.items() if path.partition(".")[0] == owner}  # fmt: skip
         if owner in plan.currents:
             fixed["waveform_index"] = torch.as_tensor(plan.currents[owner][0], device=now.like.device)
             states.pop(model.input)  # type: ignore[union-attr]
@@ -233,6 +248,8 @@ def _do(
         if not op.soft and not bool(now.spiked.detach().any()) and not now.spiked.requires_grad:
             return
     result = function(view, now, op)
+    if phase.kind == "sum":
+        return
     if phase.kind != "threshold":
         # A statement may have become a plain number: dx/dt = -x/dt is x = 0.
         states.update({name: tensor(value, now.like).expand(states[name].shape) for name, value in result.items()})

@@ -72,6 +72,8 @@ def _body(scope: _Scope) -> list[str]:
         lines += _statement(statement, scope)
     if scope.phase.kind == "threshold":
         return [*lines, "return _cond"]
+    if scope.phase.kind == "sum":
+        return [*lines, f"now__.total({scope.phase.target!r}, _synaptic_var)"]
     returned = ", ".join(f"{name!r}: {name}" for name in dict.fromkeys(scope.written))
     return [*lines, f"return {{{returned}}}"]
 
@@ -222,6 +224,8 @@ def _call(node: ast.Call, scope: _Scope) -> str:
         return f"op__.normal(now__.seed, {', '.join(arguments)})"
     if name == "step_length" or name.startswith("drive_"):
         return f"now__.table({name!r}, {arguments[1]})"
+    if name.startswith("phase_"):
+        return f"now__.phase({name!r}, {arguments[1]}, {arguments[2]})"
     raise TranslateError(
         f"{scope.phase.owner}: {name}() has no translation" + ("; write noise as xi in the equations" if name.startswith("rand") else "")
     )

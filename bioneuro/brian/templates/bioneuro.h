@@ -67,7 +67,7 @@ template <class Name> void load_train(const char* path)
 }
 
 // From event to event: merges the arrivals of all ports, stimulus by stimulus, into ticks. The same rules as bioneuro/ticks.py, to the
-// last bit: events are ordered by their picosecond, then by port; those of the same or the next picosecond share a tick; a reading has its
+// last bit: events are ordered by their quantum of time, then by port; those of the same or the next quantum share a tick; a reading has its
 // own tick, which is the same for all stimuli, and an event at its time comes after it.
 struct Port {
     std::vector<int64_t> offset;  // of each stimulus, and the end
@@ -77,15 +77,18 @@ struct Port {
 };
 
 template <class Any = void> struct EventsOf {
-    struct Head { int64_t picosecond, next; };  // of one port in one stimulus: its next event
+    struct Head { int64_t quantum, next; };  // of one port in one stimulus: its next event
     static std::vector<Port> ports;
     static std::vector<Head> heads;             // stimulus by stimulus, so that the next event is found in one cache line
     static std::vector<int64_t> start;          // first tick of each stretch between readings
-    static std::vector<int64_t> limits;         // picosecond of each reading of each stimulus
+    static std::vector<int64_t> limits;         // quantum of each reading of each stimulus
     static std::vector<double> reads, last, ahead;
     static std::vector<std::vector<int32_t> > pending;  // of port p in the j-th tick ahead, from stimuli of block b
     static const double* length;                // seconds of this tick, of each stimulus
+    static std::vector<int32_t> passed, ahead_row;
+    static const int32_t* row;                  // of the tables of phases that holds in this tick, of each stimulus: breakpoints passed
     enum { AHEAD = 16, BLOCKS = 16 };           // blocks of stimuli are shared out among the processor's cores
+    enum { BREAK = -2 };                        // index of an event at which a parameter changes
 
     static int64_t edge(int b) { return stimuli*b/BLOCKS; }
 
@@ -109,7 +112,7 @@ template <class Any = void> struct EventsOf {
     static void point(Head& head, const Port& port, int64_t s, int64_t next)
     {
         head.next = next;
-        head.picosecond = next < port.offset[s + 1] ? picosecond(port.time[next]) : INT64_MAX;
+        head.quantum = next < port.offset[s + 1] ? quantum_of(port.time[next]) : INT64_MAX;
     }
 
     // The port whose next event of a stimulus comes first, or -1.
@@ -118,11 +121,11 @@ template <class Any = void> struct EventsOf {
         int best = -1;
         int64_t when = INT64_MAX;
         for (int p = 0; p < (int)ports.size(); p++)
-            if (head[p].picosecond < when) { when = head[p].picosecond; best = p; }
+            if (head[p].quantum < when) { when = head[p].quantum; best = p; }
         return best;
     }
 
-    static int64_t picosecond(double t) { return (int64_t)std::rint(t*1e12); }
+    static int64_t quantum_of(double t) { return (int64_t)std::rint(t*1e10); }
 
     static int64_t stretch(int64_t s, int64_t when)
     {
@@ -132,17 +135,20 @@ template <class Any = void> struct EventsOf {
     }
 
     // Take the events of one instant, to be fired in the j-th tick ahead (not at all if j < 0): they share a stretch, and each comes
-    // in the picosecond of the one before or the next.
+    // in the quantum of the one before or the next.
     static double take(int64_t s, Head* head, int p, int64_t r, int b, int j)
     {
         const double instant = ports[p].time[head[p].next];
         for (;;) {
             Port& port = ports[p];
-            const int64_t k = head[p].next, then = head[p].picosecond;
-            if (j >= 0 && port.index[k] >= 0) fires(b, p, j).push_back(port.index[k]);
+            const int64_t k = head[p].next, then = head[p].quantum;
+            if (j >= 0) {
+                if (port.index[k] >= 0) fires(b, p, j).push_back(port.index[k]);
+                else if (port.index[k] == BREAK) passed[s]++;
+            }
             point(head[p], port, s, k + 1);
             p = first(head);
-            if (p < 0 || head[p].picosecond > then + 1 || stretch(s, head[p].picosecond) != r) return instant;
+            if (p < 0 || head[p].quantum > then + 1 || stretch(s, head[p].quantum) != r) return instant;
         }
     }
 
@@ -159,10 +165,12 @@ template <class Any = void> struct EventsOf {
         n_reads = columns;
         reads.assign(values, values + count*columns);
         limits.resize(reads.size());
-        for (size_t k = 0; k < reads.size(); k++) limits[k] = picosecond(reads[k]);
+        for (size_t k = 0; k < reads.size(); k++) limits[k] = quantum_of(reads[k]);
         heads.resize(stimuli*ports.size());
         last.assign(stimuli, 0.0);
         ahead.assign(stimuli*AHEAD, 0.0);
+        passed.assign(stimuli, 0);
+        ahead_row.assign(stimuli*AHEAD, 0);
         pending.resize(BLOCKS*ports.size()*AHEAD);
         std::vector<int64_t> widths(BLOCKS*n_reads, 0);
         rewind();
@@ -173,7 +181,7 @@ template <class Any = void> struct EventsOf {
                 Head* head = heads.data() + s*ports.size();
                 counts.assign(n_reads, 0);
                 for (int p = first(head); p >= 0; p = first(head)) {
-                    const int64_t r = stretch(s, head[p].picosecond);
+                    const int64_t r = stretch(s, head[p].quantum);
                     if (r == n_reads) break;
                     take(s, head, p, r, b, -1);
                     counts[r]++;
@@ -209,10 +217,11 @@ template <class Any = void> struct EventsOf {
                 double before = last[s];
                 for (int j = 0; j < ticks; j++) {
                     double now = before;
+                    ahead_row[j*stimuli + s] = passed[s];
                     if (reading[j]) now = reads[s*n_reads + in[j]];
                     else {
                         const int p = first(head);
-                        if (p >= 0 && stretch(s, head[p].picosecond) == in[j]) now = take(s, head, p, in[j], b, j);
+                        if (p >= 0 && stretch(s, head[p].quantum) == in[j]) now = take(s, head, p, in[j], b, j);
                     }
                     ahead[j*stimuli + s] = now > before ? now - before : 0.0;
                     before = now;
@@ -227,6 +236,7 @@ template <class Any = void> struct EventsOf {
         const int j = (int)(k % AHEAD);
         if (j == 0) refill(k);
         length = ahead.data() + j*stimuli;
+        row = ahead_row.data() + j*stimuli;
         for (size_t p = 0; p < ports.size(); p++)
             if (ports[p].fired) {
                 ports[p].fired->clear();
@@ -240,6 +250,9 @@ template <class Any = void> struct EventsOf {
 template <class Any> std::vector<std::vector<int32_t> > EventsOf<Any>::pending;
 template <class Any> std::vector<double> EventsOf<Any>::ahead;
 template <class Any> const double* EventsOf<Any>::length = 0;
+template <class Any> std::vector<int32_t> EventsOf<Any>::passed;
+template <class Any> std::vector<int32_t> EventsOf<Any>::ahead_row;
+template <class Any> const int32_t* EventsOf<Any>::row = 0;
 template <class Any> std::vector<Port> EventsOf<Any>::ports;
 template <class Any> std::vector<typename EventsOf<Any>::Head> EventsOf<Any>::heads;
 template <class Any> std::vector<int64_t> EventsOf<Any>::start;
