@@ -244,7 +244,7 @@ def classic(model: Circuit) -> protocol.Protocol:
     if not driven and len(ports) == 2 and len(model.projections) == 1:
         end = model.projections[0]
         return protocol.pairing(lag=_both(), pairs=60, ports=(end.pre, end.post))
-    stepping = protocol.clock("0.1 ms") if driven else protocol.Events()
+    stepping = protocol.clock("0.1 ms") if any(neuron.threshold for neuron in driven.values()) else protocol.Events()
     if ports:
         return protocol.poisson(dict.fromkeys(ports, "50 Hz"), "1 s", stepping=stepping)
     levels = {"amp": "0.5 nA", "volt": "15 mV", "1": 1.0}

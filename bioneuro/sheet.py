@@ -54,7 +54,7 @@ def _dynamics(model: Neuron | Synapse) -> list[str]:
     lines = [text.strip() for text in model.equations.splitlines() if text.strip()]
     if isinstance(model, Neuron):
         period = f", then refractory for {model.refractory} = {model.parameters[model.refractory]}" if model.refractory else ""
-        lines += [f"spike when {model.threshold}: {_joined(model.reset)}{period}"]
+        lines += [f"spike when {model.threshold}: {_joined(model.reset)}{period}" if model.threshold else "never spikes by itself"]
         lines += [f"injected current: {model.input}"] if model.input else []
     else:
         for pathway in model.pathways:

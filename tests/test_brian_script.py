@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from bioneuro import brian, cli, protocol
 from bioneuro.brian.literals import array, number, quantity, remark
-from bioneuro.catalogue import graupner2012, song2000, vogels2005
+from bioneuro.catalogue import graupner2012, luboeinski2021, song2000, vogels2005
 from bioneuro.model import Circuit, parameter
 from bioneuro.protocol import Current, Protocol, Spikes
 from bioneuro.recording import Recording
@@ -69,6 +69,29 @@ def with_a_current() -> tuple[Circuit, Protocol]:
     return circuit, dataclasses.replace(whole, currents={"lif": current})
 
 
+QUIET = {"stc.sigma_pl": "0 mV"}
+
+
+def with_sums_between_events() -> tuple[Circuit, Protocol]:
+    """Two synapses that share a neuron's protein, whose synthesis is blocked for a while."""
+    made = protocol.two_pathways(protocol.WTET, protocol.WTET, ["1800 s", "-600 s"], reads=["600 s", "3600 s", "25200 s"])
+    return luboeinski2021.pathways().with_values(QUIET), protocol.during(made, "neuron.alpha", 0, "4000 s", "5000 s")
+
+
+def with_slow_variables() -> tuple[Circuit, Protocol]:
+    made = protocol.induction([protocol.STET, protocol.WTET], reads=["600 s", "3600 s", "25200 s"])
+    return luboeinski2021.single().with_values(QUIET), protocol.during(made, "stc.theta_tag", "0.5 mV", "4000 s")
+
+
+def with_sums_on_a_clock() -> tuple[Circuit, Protocol]:
+    grid = {"grid": "0.2 ms", "stepping": protocol.clock("0.2 ms")}
+    made = protocol.poisson({"input": "100 Hz"}, "0.3 s", reads=["0.1 s", "0.3 s"], **grid)
+    return luboeinski2021.neurons().with_values(QUIET), protocol.during(made, "neuron.alpha", 0.5, "0.1 s")
+
+
+CASES = [by_events, with_a_delay, stdp, driven, with_a_current, with_sums_between_events, with_slow_variables, with_sums_on_a_clock]
+
+
 def run(text: str, folder: Path) -> dict[str, list[Any]]:
     """Name -> the JSON values that the last lines of a script print for it."""
     path = folder / "plain.py"
@@ -93,7 +116,7 @@ def compare(found: dict[str, list[Any]], seen: Recording) -> None:
         np.testing.assert_array_equal(np.bincount(index, minlength=train.counts.size), train.counts.ravel())
 
 
-@pytest.mark.parametrize("case", [by_events, with_a_delay, stdp, driven, with_a_current], ids=lambda case: case.__name__)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_script_does_what_simulate_does(case: Any, tmp_path: Path) -> None:
     circuit, todo = case()
     compare(run(brian.script(circuit, todo), tmp_path), brian.simulate(circuit, todo, seed=0, target="numpy"))

@@ -13,9 +13,10 @@ from bioneuro.brian.literals import array, base_unit, quantity, remark, string
 from bioneuro.model import Circuit, Neuron, Population, Projection, Synapse
 from bioneuro.plan import Plan, plan
 from bioneuro.protocol import Protocol
-from bioneuro.statements import read
-from bioneuro.statements.assemble import TICK, pathway_names, with_driving
-from bioneuro.statements.step import LENGTH, NORMAL
+from bioneuro.statements import Phase, read
+from bioneuro.statements.assemble import TICK, located, pathways_of, phased, with_driving
+from bioneuro.statements.ends import Ends, ends
+from bioneuro.statements.step import LENGTH, NORMAL, PHASE
 
 _OURS = ("np", "ticks", "n_trials", "network", "seen", "reads", "snapshots", "read", "trace", "Exact", LENGTH)
 
@@ -50,12 +51,14 @@ def script(circuit: Circuit, protocol: Protocol, *, seed: int = 0) -> str:
     todo = plan(circuit, protocol, seed=seed)
     names = _python_names(circuit)
     noisy = any(re.search(r"\bxi\w*\b|\brandn?\(", _text_of(model)) for model in circuit.models.values())
-    updates = {p.owner: p.code for p in read(todo).phases if p.kind == "update"} if todo.dt is None else {}
+    steps = {(p.owner, p.part or p.target or p.kind): p for p in read(todo).phases}
+    needs = ends(circuit) if todo.dt is None else {}
     parts = [_head(todo, noisy), _timing(todo)]
     for order, population in enumerate(circuit.populations):
-        parts.append((_port if population.neuron is None else _neurons)(todo, population, names[population.name], order))
+        name = names[population.name]
+        parts.append(_port(todo, population, name, order) if population.neuron is None else _neurons(todo, population, name, order, steps, needs))
     for order, projection in enumerate(circuit.projections, len(circuit.populations)):
-        parts.append(_synapses(todo, projection, names, order, updates.get(projection.name)))
+        parts.append(_synapses(todo, projection, names, order, steps, needs))
     parts += [_run(todo, names), _last_lines(todo, names)]
     return "\n".join(part.strip("\n") + "\n" for part in parts)
 
@@ -90,7 +93,7 @@ def _head(todo: Plan, noisy: bool) -> str:
 
 import numpy as np
 from brian2 import *
-{f"from brian2.stateupdaters.base import StateUpdateMethod{chr(10)}" if todo.dt is None else ""}
+{f"from brian2.groups.group import CodeRunner{chr(10)}from brian2.stateupdaters.base import StateUpdateMethod{chr(10)}" if todo.dt is None else ""}
 prefs.codegen.target = "numpy"  # without this line Brian2 compiles, which pays off in long runs
 prefs.codegen.loop_invariant_optimisations = False  # arithmetic in the order written
 """
@@ -114,7 +117,28 @@ def _timing(todo: Plan) -> str:
         unit = base_unit(todo.protocol.currents[name].unit)
         amount = array(table) if unit == "1" else f"{array(table)}*{unit}"
         lines.append(f"drive_{name} = TimedArray({amount}, dt=ticks.dt, name={string(f'drive_{name}')})  # a row per tick")
+    for path, (_, table) in _courses(todo).items():
+        unit = base_unit(todo.protocol.phases[path].unit)
+        new = np.append(True, np.any(np.diff(table, axis=0) != 0, axis=1))  # a row per tick, written once for as long as it holds
+        times = np.diff(np.append(np.flatnonzero(new), table.shape[0]))
+        rows = f"np.repeat({array(table[new])}, {array(times)}, axis=0)"
+        amount = rows if unit == "1" else f"{rows}*{unit}"
+        lines.append(f"{_course(path)} = TimedArray({amount}, dt=ticks.dt, name={string(_course(path))})")
     return "\n".join(lines)
+
+
+def _course(path: str) -> str:
+    return f"{PHASE}_{path.replace('.', '_')}"
+
+
+def _courses(todo: Plan) -> dict[str, tuple[Any, Any]]:
+    """Parameters that change: placed name -> (column of each element, table with a row per tick)."""
+    found = {}
+    for path, (column, table) in todo.phases.items():
+        stimulus = todo.flat[path.partition(".")[0]].stimulus if todo.dt is None else np.zeros_like(column)
+        pairs, which = np.unique([stimulus, column], axis=1, return_inverse=True)
+        found[path] = which.ravel(), table[todo.timing.phase[:, pairs[0]], pairs[1]]
+    return found
 
 
 def _port(todo: Plan, population: Population, name: str, order: int) -> str:
@@ -141,10 +165,13 @@ def _equations(todo: Plan, owner: str, model: Neuron | Synapse, equations: str) 
     """The model's own equations, then a declaration for each of its parameters."""
     lines = textwrap.dedent(equations).strip("\n").splitlines()
     for name, parameter in model.parameters.items():
-        flags = "shared, constant" if todo.values[f"{owner}.{name}"].ndim == 0 else "constant"
-        lines.append(f"{name} : {base_unit(parameter.unit)} ({flags})")
+        path, unit = f"{owner}.{name}", base_unit(parameter.unit)
+        if path in todo.phases:
+            lines += [f"{name} = {_course(path)}(t, {name}_column) : {unit} (constant over dt)", f"{name}_column : integer (constant)"]
+        else:
+            lines.append(f"{name} : {unit} ({'shared, constant' if todo.values[path].ndim == 0 else 'constant'})")
     if todo.dt is None:
-        lines.append("stimulus_index : integer (constant)")
+        lines.append(f"{located(todo, owner)[2]} : integer (constant)")
     return textwrap.indent("\n".join(line.strip() for line in lines if line.strip()), "    ")
 
 
@@ -152,40 +179,58 @@ def _code(statements: str) -> str:
     return string("; ".join(line.strip().rstrip(";") for line in statements.splitlines() if line.strip()))
 
 
-def _neurons(todo: Plan, population: Population, name: str, order: int) -> str:
+Steps = Mapping[tuple[str, str], Phase]
+"""(Placed name, which part of its step) -> the statements."""
+
+
+def _neurons(todo: Plan, population: Population, name: str, order: int, steps: Steps, needs: Mapping[str, Ends]) -> str:
     neuron: Neuron = population.neuron  # type: ignore[assignment]
     equations, owner = neuron.equations, population.name
+    step, method, known = "", string(neuron.method), []
+    if owner in needs:
+        equations = "\n".join([equations, *(f"{pace} : {unit}" for pace, unit in needs[owner].plain.items())])
+        step, method, order = f'{name}_step = """\n{_plain(steps[owner, "update"].code)}"""\n', f"Exact({name}_step)", steps[owner, "update"].order
+        known = [LENGTH]
     driven = owner in todo.currents
     if driven:
         call = rf"{neuron.input} = drive_{owner}(t, waveform_index) : \1\nwaveform_index : integer (constant)"
         equations = re.sub(rf"^\s*{neuron.input}\s*:\s*([^(#\n]*).*$", call, equations, flags=re.MULTILINE)
+    known += [*([f"drive_{owner}"] if driven else []), *(_course(f"{owner}.{p}") for p in phased(todo, owner))]
     text = f'''
-{name} = NeuronGroup(
+{step}{name} = NeuronGroup(
     {todo.flat[owner].trial.size},
     """
 {_equations(todo, owner, neuron, equations)}
     """,
-    threshold={string(neuron.threshold)},
-    reset={_code(neuron.reset)},
+    threshold={string(neuron.threshold) if neuron.threshold else None},
+    reset={_code(neuron.reset) if neuron.threshold else None},
     refractory={string(neuron.refractory) if neuron.refractory else False},
-    method={string(neuron.method)},
-    namespace={{{f'"drive_{owner}": drive_{owner}' if driven else ""}}},
+    method={method},
+    namespace={_namespace(known)},
     clock=ticks,
     order={order},
     name={string(owner)},
 )
-{name}_spikes = SpikeMonitor({name}, name={string(f"{owner}_spikes")})
 '''
+    if population.fires:
+        text += f"{name}_spikes = SpikeMonitor({name}, name={string(f'{owner}_spikes')})\n"
     return text + _values(todo, owner, name, neuron)
 
 
-def _synapses(todo: Plan, projection: Projection, names: Mapping[str, str], order: int, update: str | None) -> str:
+def _namespace(names: Iterable[str]) -> str:
+    return "{" + ", ".join(f'"{n}": {n}' for n in names) + "}"
+
+
+def _synapses(todo: Plan, projection: Projection, names: Mapping[str, str], order: int, steps: Steps, needs: Mapping[str, Ends]) -> str:
     synapse, owner, name = projection.synapse, projection.name, names[projection.name]
-    keys = pathway_names(synapse)
-    paths = list(zip(keys, synapse.pathways, todo.delays[owner], strict=True))
+    paths = [(key, pathway, todo.delays[owner][k]) for k, (key, pathway) in pathways_of(todo.circuit, projection).items()]
     equations = with_driving(synapse.equations, events=todo.dt is None)
+    if owner in needs:
+        equations = "\n".join([equations, *(f"{pace} = {text} : {unit} (summed)" for pace, (text, unit) in needs[owner].paces.items())])
     wiring = todo.wiring[owner]
+    update = steps[owner, "update"].code if owner in needs and (owner, "update") in steps else None
     step = "" if update is None else f'{name}_step = """\n{_plain(update)}"""\n'
+    known = [*([LENGTH] if todo.dt is None else []), *(_course(f"{owner}.{p}") for p in phased(todo, owner))]
     text = f'''
 {step}{name} = Synapses(
     {names[projection.pre]},
@@ -197,7 +242,7 @@ def _synapses(todo: Plan, projection: Projection, names: Mapping[str, str], orde
     on_post={_table((k, _code(p.code)) for k, p, _ in paths if p.event == "post")},
     delay={_table((k, f"{delay}*ticks.dt") for k, _, delay in paths)},
     method={string(synapse.method) if update is None else f"Exact({name}_step)"},
-    namespace={{{f'"{LENGTH}": {LENGTH}' if update is not None else ""}}},
+    namespace={_namespace(known)},
     clock=ticks,
     order={order},
     name={string(owner)},
@@ -206,6 +251,15 @@ def _synapses(todo: Plan, projection: Projection, names: Mapping[str, str], orde
 {"".join(_order(f"{name}.{k}", p.event, order, n) for n, (k, p, _) in enumerate(paths))}
 {name}.connect(i={array(wiring.pre)}, j={array(wiring.post)})
 '''
+    for target in [t for o, t in steps if o == owner and steps[o, t].kind == "sum"]:
+        text += f"{name}.summed_updaters[{string(target)}].order = {steps[owner, target].order}\n"
+    if (owner, "slow") in steps:
+        slow = steps[owner, "slow"]
+        text += (
+            f'# What hangs on sums over synapses comes after them.\n{name}_slow = """\n{_plain(slow.code)}"""\n'
+            f'{name}.contained_objects.append(CodeRunner({name}, "stateupdate", code={name}_slow, clock=ticks, when="groups", '
+            f"order={slow.order}, check_units=False))\n"
+        )
     return text + _values(todo, owner, name, synapse)
 
 
@@ -229,7 +283,7 @@ def _values(todo: Plan, owner: str, name: str, model: Neuron | Synapse) -> str:
     driven = getattr(model, "input", "") if owner in todo.currents else ""
     lines = []
     for key, parameter in {**model.parameters, **model.initial}.items():
-        if key != driven:
+        if key != driven and f"{owner}.{key}" not in todo.phases:
             value = _typed(todo.values[f"{owner}.{key}"], model.states.get(key, ""))
             says = remark(parameter.says) + (" at first" if parameter.says and key in model.initial else "")
             lines.append(f"{name}.{key} = {quantity(value, parameter.unit)}" + (f"  # {says}" if says else ""))
@@ -238,7 +292,8 @@ def _values(todo: Plan, owner: str, name: str, model: Neuron | Synapse) -> str:
             unit = model.states[key] if model.states[key] not in ("boolean", "integer") else "1"
             lines.append(f"{name}.{key} = {quantity(_typed(todo.values[f'{owner}.{key}'], model.states[key]), unit)}")
     if todo.dt is None:
-        lines.append(f"{name}.stimulus_index = {array(todo.flat[owner].stimulus)}")
+        lines.append(f"{name}.{located(todo, owner)[2]} = {array(todo.flat[owner].stimulus)}")
+    lines += [f"{name}.{p}_column = {array(_courses(todo)[f'{owner}.{p}'][0])}" for p in phased(todo, owner)]
     if driven:
         lines.append(f"{name}.waveform_index = {array(todo.currents[owner][0])}")
     return "\n".join(lines)
@@ -250,7 +305,7 @@ def _typed(value: Any, unit: str) -> Any:
 
 def _run(todo: Plan, names: Mapping[str, str]) -> str:
     circuit = todo.circuit
-    members = [*names.values(), *(f"{names[p.name]}_spikes" for p in circuit.populations if p.neuron is not None)]
+    members = [*names.values(), *(f"{names[p.name]}_spikes" for p in circuit.populations if p.neuron is not None and p.fires)]
     when = todo.timing.snapshots
     reading = []
     for path in todo.record:
@@ -276,7 +331,7 @@ network.run({todo.n_steps}*ticks.dt, namespace={{}})
 def _last_lines(todo: Plan, names: Mapping[str, str]) -> str:
     lines = [_TRACE, "for path in seen:", "    print(path, trace(path)[:, -1].tolist())  # the last reading: a list of units per trial"]
     for population in todo.circuit.populations:
-        if population.neuron is not None:
+        if population.neuron is not None and population.fires:
             monitor = f"{names[population.name]}_spikes"
             steps = f"np.rint({monitor}.t/ticks.dt).astype(int).tolist()"
             lines.append(f"print({string(population.name)}, {steps}, {monitor}.i[:].tolist())  # spikes: ticks, elements")

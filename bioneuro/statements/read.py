@@ -15,7 +15,7 @@ from bioneuro import units
 from bioneuro.plan import Plan, Wiring
 from bioneuro.statements.assemble import Assembly, assemble, pathways_of
 from bioneuro.statements.context import borrowed
-from bioneuro.statements.step import LENGTH, NORMAL, PHASE
+from bioneuro.statements.step import LENGTH, NORMAL, PHASE, Later
 
 _ORDER = {"update": 0, "sum": 0, "threshold": 1, "pathway": 2, "reset": 3}
 
@@ -30,6 +30,8 @@ class Phase:
         code: Brian2's abstract code; a threshold assigns ``_cond``, a sum ``_synaptic_var``, what one synapse adds.
         pathway: index of the pathway, or -1.
         target: of a sum, the variable of a neuron that holds it ("total_post").
+        part: of an update, "" for the step itself, "phases" and "slow" for what comes before and after it.
+        order: within the slot of Brian2's schedule.
     """
 
     owner: str
@@ -37,6 +39,8 @@ class Phase:
     code: str
     pathway: int = -1
     target: str = ""
+    part: str = ""
+    order: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +133,8 @@ def _program(assembly: Assembly, plan: Plan) -> Program:
         for kind, k, target, runner in dict.fromkeys(runners):
             runner.update_abstract_code(run_namespace={})
             if runner.abstract_code.strip():
-                phase = Phase(owner=owner, kind=kind, code=textwrap.dedent(runner.abstract_code), pathway=k, target=target)
-                phases.append((_ORDER[kind], runner.order, phase))
-    phases.sort(key=lambda p: p[:2])
-    return Program(phases=tuple(p[2] for p in phases), computed=computed, guarded=guarded, flags=flags)
+                part = runner.name.removeprefix(f"{owner}_") if isinstance(runner, Later) else ""
+                code = textwrap.dedent(runner.abstract_code)
+                phases.append(Phase(owner=owner, kind=kind, code=code, pathway=k, target=target, part=part, order=runner.order))
+    phases.sort(key=lambda p: (_ORDER[p.kind], p.order))
+    return Program(phases=tuple(phases), computed=computed, guarded=guarded, flags=flags)
