@@ -206,6 +206,30 @@ def nearest(curve: Curve, points: Points, *, within: Any = None) -> Curve:
     return Curve(name=curve.name, x=x[closest], unit=curve.unit, y=curve.y[where], error=curve.error[where])
 
 
+OUTCOMES = ("none", "early LTP", "tagged early LTP", "late LTP", "early LTD", "tagged early LTD", "late LTD")
+"""What `outcomes` tells apart."""
+
+
+def outcomes(recording: Recording, *, rest: Any, tag: Any, early: str = "stc.h", protein: str = "stc.p") -> NDArray[np.str_]:
+    """What became of each synapse, one of `OUTCOMES`, shape (trial, unit): as the program of Luboeinski & Tetzlaff 2021 tells it.
+
+    The sign of the largest change of the early phase tells LTP from LTD; without a change beyond `tag` it is early, without protein ever
+    made tagged early, else late. Only readings are looked at: read often while the early phase changes.
+
+    Arguments:
+        rest, tag: the early phase at rest, and the change at which a tag is set, each with its unit.
+        early, protein: the traces of the two; that of the protein may have one unit for all synapses.
+    """
+    unit = recording.units[early]
+    start, level = (float(units.in_unit(value, unit, f"outcomes: {name}")) for name, value in (("rest", rest), ("tag", tag)))
+    seen = recording.detached()
+    change = np.asarray(seen[early]) - start
+    largest = np.take_along_axis(change, np.abs(change).argmax(axis=1)[:, None], axis=1)[:, 0]
+    tagged, made = np.abs(largest) >= level, (np.asarray(seen[protein]) > 0).any(axis=1)
+    degree = np.where(tagged, 1 + made, 0)
+    return np.array(OUTCOMES)[np.where(largest == 0, 0, 1 + degree + 3 * (largest < 0))]
+
+
 def spike_count(recording: Recording, population: str) -> Any:
     """Spikes per trial and unit: from a twin's raster with gradient, else from the trains."""
     if population in recording.raster:

@@ -128,9 +128,9 @@ def plan(circuit: Circuit, protocol: Protocol, *, seed: int) -> Plan:
     else:
         timing = events = by_events(circuit, protocol, drawn)
         gap = functools.partial(longest_gap, [(a.stimulus, a.time) for a in events.arrivals.values()], events.readings)
-        for p in circuit.projections:
-            own = {name: values[f"{p.name}.{name}"] for name in (*p.synapse.parameters, *p.synapse.states)}
-            refuse_long_steps(p.name, p.synapse.equations, own, gap)
+        for owner, model in circuit.models.items():
+            own = {name: values[f"{owner}.{name}"] for name in (*model.parameters, *model.states)}
+            refuse_long_steps(owner, model.equations, own, gap)
     flat = {name: _flat(circuit, name, stimulus) for name in circuit.models}
     return Plan(
         circuit=circuit,
@@ -175,6 +175,11 @@ def _check_fit(circuit: Circuit, protocol: Protocol) -> None:
                 f"setting {path}: expected values in {expected!r} ({units.describe(wanted)}) but got {units.describe(given)}; "
                 f"write for example 1*{expected}"
             )
+    if protocol.currents and isinstance(protocol.stepping, Events):
+        raise ProtocolError(
+            f"protocol {protocol.name!r} injects current into {', '.join(sorted(protocol.currents))} and steps from event to event; a current "
+            "needs a clock: use stepping=clock('0.1 ms')"
+        )
     deciding = sorted(n for n, neuron in neurons.items() if neuron.threshold)
     if deciding and isinstance(protocol.stepping, Events):
         raise ProtocolError(

@@ -45,6 +45,11 @@ def between(rule: Synapse, post: Neuron | None = None) -> Circuit:
     return Circuit(name="net", populations=ends, projections=(Projection(name="ab", synapse=rule, pre="a", post="b"),))
 
 
+def twice(circuit: Circuit) -> Circuit:
+    (one,) = circuit.projections
+    return dataclasses.replace(circuit, projections=(one, dataclasses.replace(one, name="again")))
+
+
 def equations(text: str) -> Any:
     return lambda: neuron(equations=text)
 
@@ -91,6 +96,9 @@ NEURONS: list[tuple[Any, str]] = [
     (lambda: synapse(code="c += E"), "'c' is in no unit but 'E' in volt"),
     (lambda: synapse(delay="D"), r"pathways\[0\].delay: 'D' is not a parameter; allowed: one of \['tau'\]"),
     (lambda: synapse(delay="E"), "'E' is no time"),
+    (equations("dv/dt = (E - v)/tau : volt\ntotal_post = v : volt (summed)"), "a sum over synapses goes to a plain variable of the neuron"),
+    (lambda: synapse("c : 1\ntotal = c : 1 (summed)"), "'total' is .summed.; a sum over synapses .* such as total_post = expression : unit"),
+    (lambda: neuron(threshold="", reset="v = E"), "never fires has neither reset nor refractory period; give a threshold"),
     (lambda: Pathway(event="spike", code=""), "'spike' is not an event; allowed: 'pre', 'post'"),
 ]  # fmt: skip
 
@@ -102,11 +110,17 @@ def test_models(make: Any, message: str) -> None:
 
 
 CELL = neuron()
+SUMMING = synapse("c : 1\ntotal_post = c : 1 (summed)", parameters={"k": parameter(1)})
+OWN = Neuron(name="cell", equations="total : 1", parameters={})
 CIRCUITS: list[tuple[Any, str]] = [
     (lambda: between(synapse(code="u_post += k"), CELL), "'u_post' asks for 'u' of population 'b', which has .*'v'"),
     (lambda: between(synapse(code="v_post += E")), r"asks for 'v' of population 'b', which has \[\]"),
     (lambda: between(synapse(code="v_post += k"), CELL), r"ab.pathways\[0\].code, 'v_post \+= k': 'v_post' is in volt but 'k' in no unit"),
     (lambda: between(synapse(code="E_post = E"), CELL), "'E' is a parameter of 'b', which stays as it is"),
+    (lambda: between(synapse(), CELL), r"'tau', 'th'\] are names of its synapse and of its postsynaptic neuron 'b'; rename one .* 'E_syn' in the"),
+    (lambda: between(SUMMING, CELL), "'total_post' asks for 'total' of population 'b', which has"),
+    (lambda: between(SUMMING), r"'total_post' asks for 'total' of population 'b', which has \[\]"),
+    (lambda: twice(between(SUMMING, OWN)), "two projections sum into 'b.total'; give each a variable"),
     (lambda: Circuit(name="net", populations=()), "has no population; add"),
     (lambda: Circuit(name="net", populations=(Population(name="a"), Population(name="a"))), "'a' names two objects"),
     (lambda: Circuit(name="net", populations=(Population(name="a"), Population(name="a_spikes"))), "engines use themselves"),
@@ -182,6 +196,7 @@ PLANS: list[tuple[Any, Protocol, str]] = [
     (PAIR, bare(record=("calcium.rhoo",)), "has no 'calcium.rhoo'.*Did you mean 'calcium.rho'"),
     (LIF, dataclasses.replace(DRIVE, stepping=Events()), "has neurons .lif. that decide when to spike.*use stepping=clock"),
     (LIF, dataclasses.replace(DRIVE, currents={"input": MV}), r"injects current into 'input'; populations with an input: \['lif'\]"),
+    (between(SUMMING, OWN), bare(spikes={"a": WINDOW.spikes["pre"]}, currents={"b": MV}), "injects current into 'b'; populations with an input"),
     (brette2005.driven(), dataclasses.replace(DRIVE, currents={"adex": MV}), "current into 'adex': it is in 'volt', but its input is in 'amp'"),
 ]  # fmt: skip
 
