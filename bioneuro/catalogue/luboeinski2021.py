@@ -18,8 +18,8 @@ pairs and trains fits. In `pathways` several synapses share the protein of one n
 does not fire by itself. In `neurons` the two neurons are leaky integrators on a clock: a pulse makes the first one fire, unless it is
 refractory. With these parameters the second one fires practically never.
 
-A neuromodulator lowers theta_pro: ``protocol.during(made, "neuron.theta_pro", "0.5 mV", "1 h", "2 h")``; an inhibitor of protein synthesis is
-``during(made, "neuron.alpha", 0, ...)``.
+A neuromodulator sets the threshold of protein synthesis (`theta_pro`): ``protocol.during(made, "stc.theta_pro", theta_pro(0.18), "1 h", "2 h")``.
+An inhibitor of protein synthesis is ``during(made, "neuron.alpha", 0, ...)``.
 """
 
 from bioneuro.model import Circuit, Neuron, Parameter, Pathway, Population, Projection, Synapse, parameter
@@ -52,6 +52,23 @@ H0 = 5 * 1645.6 / (1645.6 + 313.1)
 """Initial weight, mV: half of what h rises to while both thresholds are exceeded, so that potentiation reaches 200 %."""
 
 
+def theta_pro(nm: float) -> str:
+    """The threshold of protein synthesis under an amount `nm` of a neuromodulator: h0/(nm + 0.001), so 1000 h0 without any.
+
+    As in the authors' programs (after Clopath et al. 2008), where 0.06, 0.12 and 0.18 are low, moderate and high, and 2 stands for the
+    threshold of a rule without neuromodulator, h0/2 (Lehr, Luboeinski & Tetzlaff 2022, Sci Rep 12:17772, doi 10.1038/s41598-022-22430-7).
+
+    >>> theta_pro(2.0)
+    '2.09933 mV'
+
+    Raises:
+        ValueError: a negative amount.
+    """
+    if not nm >= 0:
+        raise ValueError(f"theta_pro: an amount of {nm}; give 0 or more, such as 0.18")
+    return f"{round(H0, 5) / (nm + 0.001):.6g} mV"
+
+
 def _calcium(name: str) -> dict[str, Parameter]:
     if name not in _ROWS:
         raise KeyError(f"luboeinski2021 has no parameter set {name!r}; allowed: {', '.join(SETS)}")
@@ -77,7 +94,7 @@ def _calcium(name: str) -> dict[str, Parameter]:
 
 def _protein() -> dict[str, Parameter]:
     return {
-        "theta_pro": parameter(0.5 * round(H0, 5), "mV", low=1e-3, high=1000, says="change of h at which protein is made", source=_PAPER),
+        "theta_pro": parameter(0.5 * round(H0, 5), "mV", low=1e-3, high=1e4, says="change of h at which protein is made", source=_PAPER),
         "tau_p": parameter(3600, "second", low=1, high=1e6, says="time constant of the protein", source=_PAPER),
         "alpha": parameter(1.0, low=0, high=100, says="protein while it is made", source=_PAPER),
     }
