@@ -3,7 +3,8 @@
 Between events nothing arrives, so a decaying variable (calcium) is a known exponential, the thresholds it crosses split the step into
 pieces of known length, and within a piece every other variable is affine with constant coefficients. `flow` finds that structure in the
 equations and writes it as statements in Brian2's abstract code, which both engines read. All of that is exact. What has another form it
-refuses by name, but for one: a **remainder**, a function of the variable itself and of parameters, such as -x*(1 - x)*(a - x)/tau.
+refuses by name, but for two: a **remainder**, a function of the variable itself and of parameters, such as -x*(1 - x)*(a - x)/tau, and
+**slow variables**, which hang on thresholds of a variable that relaxes (`bioneuro.flow.slow`).
 
 The lengths of the pieces are expressions of the parameters, not precomputed numbers: the gradient of the crossing times is right.
 
@@ -102,8 +103,8 @@ def parts(
     return first.whole(varying), second.whole(varying)
 
 
-def paces(place: str, differential: Mapping[str, str], noise: set[str], sums: Mapping[str, str]) -> dict[str, str]:
-    """Sum over synapses -> text of how fast the part of one synapse in it fades, for sums that fade in the quiet.
+def paces(place: str, differential: Mapping[str, str], noise: set[str], sums: Mapping[str, str]) -> dict[str, tuple[str, set[str]]]:
+    """Sum over synapses -> text of how fast the part of one synapse in it fades, and the parameters in the rate, for sums that fade.
 
     Raises:
         FlowError: a sum is not proportional to what relaxes.
@@ -113,7 +114,7 @@ def paces(place: str, differential: Mapping[str, str], noise: set[str], sums: Ma
     for name, summed in sums.items():
         expression = parsed(summed)
         (inside,) = names if len(names := {str(s) for s in expression.free_symbols} & set(rates)) == 1 else ("",)
-        form = None
+        k, form = sp.S.Zero, None
         if inside:
             k, x_inf = relaxation(place, inside, rates[inside])
             form = fading(expression, sp.Symbol(inside, real=True), x_inf)
@@ -122,7 +123,7 @@ def paces(place: str, differential: Mapping[str, str], noise: set[str], sums: Ma
                 f"{place}: the sum {name} = {summed} has a threshold, so it must be proportional to what fades in the quiet, such as "
                 "abs(x - rest); use stepping=clock(...)"
             )
-        found[name] = text_of(k * form[0])
+        found[name] = text_of(k * form[0]), {str(s) for s in k.free_symbols}
     return found
 
 

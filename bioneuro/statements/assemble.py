@@ -12,9 +12,10 @@ from brian2.core.functions import Function
 from brian2.units.fundamentalunits import Quantity
 
 from bioneuro import noise, units
+from bioneuro.flow import FlowError
 from bioneuro.model import Circuit, ModelError, Neuron, Pathway, Population, Projection, Synapse
 from bioneuro.plan import Plan
-from bioneuro.statements.ends import ends
+from bioneuro.statements.ends import Ends, ends
 from bioneuro.statements.step import IN_NEURON, IN_SYNAPSE, PHASE, Step, then
 
 TICK = 1e-3
@@ -56,6 +57,8 @@ def assemble(plan: Plan, functions: Mapping[str, Function], *, generators: bool,
     objects: dict[str, Any] = {}
     monitors, steps = {}, {}
     needs = ends(plan.circuit) if events else {}
+    for projection in plan.circuit.projections if events else ():
+        _refuse_unlike(plan, projection, needs[projection.name])
     for order, population in enumerate(plan.circuit.populations):
         if population.neuron is None:
             objects[population.name] = _port(plan, population, clock, order, generators)
@@ -217,6 +220,17 @@ def _synapses(
 
         then(group, f"{projection.name}_slow", SLOW + order, slow)
     return group
+
+
+def _refuse_unlike(plan: Plan, projection: Projection, needs: Ends) -> None:
+    """A sum fades at one rate if all of its parts do."""
+    for name in sorted(needs.alike):
+        each = np.broadcast_to(plan.values[f"{projection.name}.{name}"], plan.flat[projection.name].trial.shape)
+        if np.ptp(each.reshape(plan.n_trials, -1), axis=1).any():
+            raise FlowError(
+                f"{projection.name}: synapses differ in {name!r}, so that their sum does not fade at one rate; give all of them one value, or use "
+                "stepping=clock(...)"
+            )
 
 
 def with_driving(equations: str, *, events: bool) -> str:

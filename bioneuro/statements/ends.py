@@ -25,12 +25,14 @@ class Ends:
         foreign: variable of a neuron at an end (``p_post``) -> its right-hand side.
         sums: variable that holds a sum over synapses -> what is summed; "" seen from the neuron.
         paces: name -> (text of how fast a part of the sum fades, its unit), to be summed beside it.
+        alike: parameters that all synapses must have in common, so that their sum fades at one rate.
         plain: names of paces that the neuron holds -> unit.
     """
 
     foreign: Mapping[str, str] = field(default_factory=dict)
     sums: Mapping[str, str] = field(default_factory=dict)
     paces: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    alike: frozenset[str] = frozenset()
     plain: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -72,8 +74,8 @@ def _of_synapse(projection: Projection, stepped: Mapping[str, Mapping[str, str]]
     every = dict(b2.Equations(projection.synapse.equations).get_substituted_expressions(include_subexpressions=True))
     summed = {n: every[n].code for n in sums}
     made = paces(projection.name, {**own, **foreign}, noise, summed)
-    kept = {pace_of(n): (text, f"{sums[n].unit}/second") for n, text in made.items()}
-    return Ends(foreign=foreign, sums=summed, paces=kept)
+    kept = {pace_of(n): (text, f"{sums[n].unit}/second") for n, (text, _) in made.items()}
+    return Ends(foreign=foreign, sums=summed, paces=kept, alike=frozenset().union(*(names for _, names in made.values())))
 
 
 def _names(expression: str) -> set[str]:
