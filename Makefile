@@ -8,7 +8,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 BIN = .venv/bin
 READY = .venv/.ready
 EXPERIMENTS = stdp_window frequency_dependence triplets_quadruplets spike_doublets burst_pairing paired_pulse tetanus bcm_curve \
-    memory_lifetime bimodal_weights firing_patterns fit_stdp_curve
+    memory_lifetime stc_protocols stc_two_pathway stc_early_phase bimodal_weights firing_patterns fit_stdp_curve fit_stc
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile

@@ -67,6 +67,8 @@ def _table() -> dict[str, tuple[float, Dimensions]]:
             scale, dims = _BASE[name]
             table[prefix + short] = (factor * scale, dims)
     table["kilogram"] = (1.0, (0, 1, 0, 0, 0, 0, 0))
+    # Brian2 has none of these, and experiments that last hours are written in them.
+    table |= {name: (seconds, _BASE["second"][1]) for seconds, names in ((60.0, "min minute"), (3600.0, "h hour")) for name in names.split()}
     return table
 
 
