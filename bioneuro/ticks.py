@@ -33,7 +33,7 @@ class _Block:
     counts: Ints  # instants per stimulus and stretch
 
 
-def ticks(sources: Sequence[tuple[Ints, Floats]], reads: Floats) -> tuple[list[Ints], Floats, Ints]:
+def ticks(sources: Sequence[tuple[Ints, Floats]], reads: Floats, *, alone: bool = False) -> tuple[list[Ints], Floats, Ints]:
     """Ticks of events, such that a reading falls on the same tick for all stimuli.
 
     A stretch between readings has as many ticks as the stimulus with most events in it, and one more for the reading; the others
@@ -42,13 +42,14 @@ def ticks(sources: Sequence[tuple[Ints, Floats]], reads: Floats) -> tuple[list[I
     Arguments:
         sources: (stimulus, time in seconds) of the events of each source, in order of stimulus.
         reads: shape (stimulus, reads), increasing.
+        alone: whether the events of the first source have ticks of their own: what is at their time comes in a tick after.
 
     Returns:
         tick of each event of each source (-1: after the last reading), seconds of each tick, shape (stimulus, tick), and the number
         of completed ticks at each reading.
     """
     n, n_reads = reads.shape
-    blocks = list(_blocks(sources, reads))
+    blocks = list(_blocks(sources, reads, alone))
     counts = np.concatenate([b.counts for b in blocks])
     width = counts[:, :n_reads].max(axis=0)
     start = np.concatenate([[0], np.cumsum(width + 1)])
@@ -65,7 +66,7 @@ def ticks(sources: Sequence[tuple[Ints, Floats]], reads: Floats) -> tuple[list[I
     return found, lengths, start[1:].astype(np.int64)
 
 
-def _blocks(sources: Sequence[tuple[Ints, Floats]], reads: Floats) -> Iterator[_Block]:
+def _blocks(sources: Sequence[tuple[Ints, Floats]], reads: Floats, alone: bool) -> Iterator[_Block]:
     n = reads.shape[0]
     total = sum(which.size for which, _ in sources)
     size = max(1, n * BLOCK // max(total, 1))
@@ -75,10 +76,10 @@ def _blocks(sources: Sequence[tuple[Ints, Floats]], reads: Floats) -> Iterator[_
         slices = [slice(int(b[k]), int(b[k + 1])) for b in bounds]
         which = np.concatenate([np.empty(0, np.int64), *(s[0][here] for s, here in zip(sources, slices, strict=True))]) - first
         time = np.concatenate([np.empty(0), *(s[1][here] for s, here in zip(sources, slices, strict=True))])
-        yield _block(first, slices, which, time, reads[first:last])
+        yield _block(first, slices, which, time, reads[first:last], slices[0].stop - slices[0].start if alone else 0)
 
 
-def _block(first: int, slices: list[slice], which: Ints, time: Floats, reads: Floats) -> _Block:
+def _block(first: int, slices: list[slice], which: Ints, time: Floats, reads: Floats, alone: int) -> _Block:
     n, n_reads = reads.shape
     quanta = quanta_of(time)
     order = _order(which, quanta)
@@ -88,6 +89,10 @@ def _block(first: int, slices: list[slice], which: Ints, time: Floats, reads: Fl
         cell += quanta >= limit[w]
     new = np.ones(w.size, bool)
     new[1:] = (cell[1:] != cell[:-1]) | (np.diff(quanta) > 1)
+    if alone:
+        single = order < alone
+        new |= single
+        new[1:] |= single[:-1]
     instant = np.arange(w.size) if new.all() else np.cumsum(new) - 1
     cell, t = cell[new], t[new]
     counts = np.bincount(cell, minlength=n * (n_reads + 1)).reshape(n, n_reads + 1)

@@ -26,6 +26,9 @@ LONGEST = 9e8
 POINT, BREAK = -1, -2
 """Events that are no spikes: a grid point, and a time at which a parameter changes."""
 
+POINTS, BREAKS = "", "bioneuro_breaks"
+"""Their ports among the arrivals. What is at the time of a breakpoint comes after it, so breakpoints come first."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Imposed:
@@ -95,7 +98,7 @@ class EventTiming:
     """Steps from event to event. The ticks are worked out when asked for: the compiled program merges the arrivals itself.
 
     Attributes:
-        arrivals: port -> its spikes; the key "" holds grid points and breakpoints of phases, if there are any.
+        arrivals: port -> its spikes; the keys `BREAKS`, which comes first, and `POINTS` hold breakpoints of phases and grid points, if any.
         readings: seconds, shape (stimulus, reads).
         stimulus: of each trial.
     """
@@ -108,19 +111,18 @@ class EventTiming:
 
     @functools.cached_property
     def _ticks(self) -> tuple[Mapping[str, Imposed], Floats, Ints, Mapping[str, Ints]]:
-        found, lengths, reads = ticks([(a.stimulus, a.time) for a in self.arrivals.values()], self.readings)
+        sources = [(a.stimulus, a.time) for a in self.arrivals.values()]
+        found, lengths, reads = ticks(sources, self.readings, alone=BREAKS in self.arrivals)
         placed = dict(zip(self.arrivals, found, strict=True))
-        return {p: _imposed(placed[p], a.index) for p, a in self.arrivals.items() if p}, lengths.T, reads, placed
+        return {p: _imposed(placed[p], a.index) for p, a in self.arrivals.items() if p not in (POINTS, BREAKS)}, lengths.T, reads, placed
 
     @property
     def phase(self) -> Ints:
         """How many breakpoints of phases lie before each step, shape (step, stimulus)."""
-        points = self.arrivals.get("")
         passed = np.zeros((self.n_steps + 1, self.readings.shape[0]), np.int64)
-        if points is not None:
-            tick = self._ticks[3][""]
-            here = (points.index == BREAK) & (tick >= 0)
-            np.add.at(passed, (tick[here] + 1, points.stimulus[here]), 1)
+        if BREAKS in self.arrivals:
+            tick = self._ticks[3][BREAKS]
+            np.add.at(passed, (tick[tick >= 0] + 1, self.arrivals[BREAKS].stimulus[tick >= 0]), 1)
         return np.cumsum(passed[:-1], axis=0)
 
     @property
@@ -272,7 +274,8 @@ def by_events(circuit: Circuit, protocol: Protocol, drawn: Mapping[str, Drawn]) 
     last = max([protocol.reads.max(), *(s.time.max(initial=0.0) for s in drawn.values())])
     if last > LONGEST:
         raise ProtocolError(f"event stepping: a spike or reading at {last:.9g} s lies after {LONGEST:.9g} s; choose a shorter protocol")
-    arrivals = {}
+    breaks = breakpoints(protocol)
+    arrivals = {BREAKS: _everywhere(breaks, BREAK, protocol.n_stimuli)} if breaks.size else {}
     for population in circuit.populations:
         if population.name in drawn:
             s = drawn[population.name]
@@ -280,20 +283,20 @@ def by_events(circuit: Circuit, protocol: Protocol, drawn: Mapping[str, Drawn]) 
             delay = _port_delay(circuit, population, protocol)
             index = s.stimulus if population.size == 1 else s.stimulus * population.size + s.unit
             arrivals[population.name] = Arrivals(stimulus=s.stimulus, index=index, time=s.time + delay if delay else s.time)
-    points, breaks = _grid(protocol, protocol.reads), breakpoints(protocol)
-    if points.size or breaks.size:
-        index = np.repeat([POINT, BREAK], [points.size, breaks.size])
-        times = np.append(points, breaks)
-        order = np.argsort(times, kind="stable")
-        n = protocol.n_stimuli
-        stimulus = np.repeat(np.arange(n), times.size)
-        arrivals[""] = Arrivals(stimulus=stimulus, index=np.tile(index[order], n), time=np.tile(times[order], n))
+    if (points := _grid(protocol, protocol.reads)).size:
+        arrivals[POINTS] = _everywhere(points, POINT, protocol.n_stimuli)
     return EventTiming(
         arrivals=arrivals,
         readings=protocol.reads,
         stimulus=protocol.stimulus,
         delays={p.name: (0,) * len(p.synapse.pathways) for p in circuit.projections},
     )
+
+
+def _everywhere(times: Floats, what: int, n_stimuli: int) -> Arrivals:
+    """Events at the same times in every stimulus."""
+    stimulus = np.repeat(np.arange(n_stimuli), times.size)
+    return Arrivals(stimulus=stimulus, index=np.full(stimulus.size, what), time=np.tile(times, n_stimuli))
 
 
 def _refuse_same_instant(s: Drawn, port: str) -> None:

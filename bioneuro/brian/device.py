@@ -75,7 +75,7 @@ def generate(device: Standalone, assembly: Assembly, plan: Plan, folder: Path) -
     loads = [f'bioneuro::load_table<bioneuro::{n}>("static_arrays/bioneuro_{n}");' for n in names]
     if isinstance(plan.timing, EventTiming):
         for p in plan.timing.arrivals:
-            fired = f"&bioneuro::Train<bioneuro::train_{p}>::fired" if p else "0"
+            fired = f"&bioneuro::Train<bioneuro::train_{p}>::fired" if p in ports else "0"
             loads.append(f'bioneuro::Events::add("static_arrays/bioneuro_train_{p}", {fired});')
         reads = "bioneuro::Table<bioneuro::reads>"
         loads.append(f"bioneuro::Events::prepare({reads}::values, {reads}::rows, {reads}::columns);")

@@ -14,7 +14,7 @@ from bioneuro.model import Circuit, Neuron, Population, Projection, Synapse
 from bioneuro.plan import Plan, plan
 from bioneuro.protocol import Protocol
 from bioneuro.statements import Phase, read
-from bioneuro.statements.assemble import TICK, located, pathways_of, phased, with_driving
+from bioneuro.statements.assemble import TICK, added_lines, located, pathways_of, phased, with_driving
 from bioneuro.statements.ends import Ends, ends
 from bioneuro.statements.step import LENGTH, NORMAL, PHASE
 
@@ -226,7 +226,7 @@ def _synapses(todo: Plan, projection: Projection, names: Mapping[str, str], orde
     paths = [(key, pathway, todo.delays[owner][k]) for k, (key, pathway) in pathways_of(todo.circuit, projection).items()]
     equations = with_driving(synapse.equations, events=todo.dt is None)
     if owner in needs:
-        equations = "\n".join([equations, *(f"{pace} = {text} : {unit} (summed)" for pace, (text, unit) in needs[owner].paces.items())])
+        equations = "\n".join([equations, *added_lines(needs[owner])])
     wiring = todo.wiring[owner]
     update = steps[owner, "update"].code if owner in needs and (owner, "update") in steps else None
     step = "" if update is None else f'{name}_step = """\n{_plain(update)}"""\n'

@@ -23,16 +23,17 @@ in the quiet with its fourth power; with noise the law (mean, variance), not the
 
 import itertools
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import sympy as sp
 
 from bioneuro.flow.limit import longest_gap, longest_step, refuse_long_steps
 from bioneuro.flow.read import FlowError, Rate, Threshold, parsed, rate_of, symbolic
-from bioneuro.flow.slow import fades, fading, is_slow, pace_of, positive, relaxation, write_slow
+from bioneuro.flow.slow import away, beside, fades, fading, is_slow, positive, relaxation, write_slow
 from bioneuro.flow.write import Text, text_of, write
 
-__all__ = ["FlowError", "flow", "longest_gap", "longest_step", "pace_of", "paces", "parts", "refuse_long_steps", "symbolic"]
+__all__ = ["FlowError", "Part", "away", "beside", "flow", "longest_gap", "longest_step", "parts", "parts_of_sums", "refuse_long_steps", "symbolic"]
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -72,7 +73,7 @@ def parts(
         varying: whether an expression of these parameters differs between elements.
         moments: carry mean and variance instead of drawing: variable x gains a partner ``x_variance``.
         foreign: variables in `differential` that belong to the neuron at an end and are stepped there.
-        sums: variable that is a sum over synapses -> what is summed; "" seen from the neuron.
+        sums: variable that is a sum over synapses -> what is summed; "" seen from the neuron. Beside it stand the sums of `Part`.
 
     Raises:
         FlowError: naming the variable and the term that has no solution.
@@ -88,8 +89,22 @@ def parts(
         _check_moments(place, rates)
     quick = {n: r for n, r in rates.items() if n not in slow}
     noisy = {n for n, r in quick.items() if r.power != 0 and n not in foreign}
+    hung = [t for t in thresholds if t not in fast]
+    fallen = fades(place, hung, rates, set(sums), foreign, slow) if slow else []
+    passed = {t.variable for t in hung} | {x for summed in sums.values() for x in _inside(summed, rates)} if slow else set()
+    relaxing = {n: (away(n), *relaxation(place, n, rates[n])) for n in sorted(passed & set(quick) - foreign)}
+    if not any(sums.values()):  # nobody else asks for the distance
+        own = {sp.Symbol(far, real=True): sp.Symbol(f"_{far}", real=True) for far, _, _ in relaxing.values()}
+        relaxing = {n: (f"_{far}", k, rest) for n, (far, k, rest) in relaxing.items()}
+        fallen = [replace(fade, value=fade.value.subs(own)) for fade in fallen]
     first = Text(
-        decaying={n: r for n, r in decaying.items() if n not in slow}, thresholds=fast, moments=moments, noise=noise, noisy=noisy, foreign=foreign
+        decaying={n: r for n, r in decaying.items() if n not in slow},
+        thresholds=fast,
+        moments=moments,
+        noise=noise,
+        noisy=noisy,
+        foreign=foreign,
+        relaxing=relaxing,
     )
     first.lines.append(f"_h = {length}")
     write(first, quick)
@@ -98,33 +113,51 @@ def parts(
     second = Text(decaying={}, thresholds=[], moments=False, noise=noise, noisy=set(), foreign=foreign)
     if sums:
         second.lines.append(f"_h = {length}")
-    hung = [t for t in thresholds if t not in fast]
-    write_slow(second, {n: rates[n] for n in sorted(slow)}, fades(place, hung, rates, dict.fromkeys(sums), foreign), foreign)
+    write_slow(second, {n: rates[n] for n in sorted(slow)}, fallen, foreign)
     return first.whole(varying), second.whole(varying)
 
 
-def paces(place: str, differential: Mapping[str, str], noise: set[str], sums: Mapping[str, str]) -> dict[str, tuple[str, set[str]]]:
-    """Sum over synapses -> text of how fast the part of one synapse in it fades, and the parameters in the rate, for sums that fade.
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What one synapse adds to a sum: at the beginning of a step, and how fast that fades; texts in terms of `relaxing`'s distance.
+
+    `alike` are the parameters in the rate: where synapses differ in them, their sum fades at no one rate.
+    """
+
+    begin: str
+    pace: str
+    relaxing: str
+    alike: frozenset[str]
+
+
+def parts_of_sums(place: str, differential: Mapping[str, str], noise: set[str], sums: Mapping[str, str]) -> dict[str, Part]:
+    """Sum over synapses -> what one synapse adds to it, for sums that have a threshold.
 
     Raises:
         FlowError: a sum is not proportional to what relaxes.
     """
-    _, rates = _read(place, differential, noise, set(sums))
+    thresholds, rates = _read(place, differential, noise, set(sums))
+    fast = [t for t in thresholds if t.level is not sp.nan and t.variable in rates and rates[t.variable].decays]
     found = {}
     for name, summed in sums.items():
-        expression = parsed(summed)
-        (inside,) = names if len(names := {str(s) for s in expression.free_symbols} & set(rates)) == 1 else ("",)
-        k, form = sp.S.Zero, None
-        if inside:
-            k, x_inf = relaxation(place, inside, rates[inside])
-            form = fading(expression, sp.Symbol(inside, real=True), x_inf)
+        inside = [x for x in _inside(summed, rates) if not is_slow(rates[x], fast)]
+        form = None
+        if len(inside) == 1:
+            k, x_inf = relaxation(place, inside[0], rates[inside[0]])
+            form = fading(parsed(summed), sp.Symbol(inside[0], real=True), x_inf)
         if form is None or form[1] != 0:
             raise FlowError(
                 f"{place}: the sum {name} = {summed} has a threshold, so it must be proportional to what fades in the quiet, such as "
                 "abs(x - rest); use stepping=clock(...)"
             )
-        found[name] = text_of(k * form[0]), {str(s) for s in k.free_symbols}
+        alike = frozenset(str(s) for s in k.free_symbols)
+        found[name] = Part(begin=text_of(form[0]), pace=text_of(k * form[0]), relaxing=inside[0], alike=alike)
     return found
+
+
+def _inside(summed: str, rates: Mapping[str, Rate]) -> list[str]:
+    """The variables in what is summed."""
+    return sorted({str(s) for s in parsed(summed).free_symbols} & set(rates)) if summed else []
 
 
 def _read(place: str, differential: Mapping[str, str], noise: set[str], sums: set[str]) -> tuple[list[Threshold], dict[str, Rate]]:

@@ -5,11 +5,12 @@ protein synthesis hang on ``h - h0 >= level`` and on the sum of ``abs(h - h0)`` 
 fade in proportion to exp(-k*t), so each falls below its level once, at a time in closed form; there protein is exponential, and the late
 phase, whose rate is proportional to the protein, is exponential in the dose of protein.
 
-    fade of E      seconds from the beginning of the step to the fall: clip(h + log(E_end/level)/k, 0, h), E_end at the end of the step
+    fade of E      from E(0) it takes log(E(0)/level)/k seconds to the fall
     protein p      dp/dt = -p/tau + a*flag: pieces between falls, each a closed exponential
     late phase z   dz/dt = p*(A - B*z): between falls z moves by the dose, the integral of p, as an affine variable moves by time
 
-Counting back from the end makes the quiet exact wherever it begins. While the noise acts (a part of the step that lasts as long as a
+E(0) is what E would have been at the beginning of the step, had it relaxed from there to where the noise left it (`away`). So the quiet
+is exact wherever in the step it begins, however long it lasts. While the noise acts (a part of the step that lasts as long as a
 threshold of calcium is exceeded) the slow variables see E as if it had been relaxing all along: their falls are off by no more than
 that part, and ``Events(grid=...)`` bounds it further. Nothing is ever off in a step without noise.
 """
@@ -24,11 +25,16 @@ from bioneuro.flow.read import FlowError, Rate, Threshold
 from bioneuro.flow.write import TINY, Text, text_of
 
 _LEAST_SUM = "1e-290"
+_NEAR = "0.01"
+_SERIES = (
+    "0.5 + {x}*(0.16666666666666666 + {x}*(0.041666666666666664 + {x}*(0.008333333333333333 + {x}*(0.001388888888888889 "
+    "+ {x}*0.0001984126984126984))))"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fade:
-    """A threshold on something that falls exponentially in the quiet: `value` at the end of the step, `level`, `lifetime` 1/k."""
+    """A threshold on something that falls exponentially in the quiet: `value` at the beginning of the step, `level`, `lifetime` 1/k."""
 
     flag: sp.Symbol
     value: sp.Expr
@@ -36,10 +42,18 @@ class Fade:
     lifetime: str | sp.Expr
 
 
-def pace_of(total: str) -> str:
-    """The name of the variable that holds how fast a sum over synapses fades: ``total_post`` -> ``total_pace_post``."""
+def beside(total: str, what: str) -> str:
+    """The name of a variable beside a sum over synapses: ``total_post`` and "pace" -> ``total_pace_post``.
+
+    "begin" holds the sum as it was at the beginning of the step, "pace" how fast it faded there.
+    """
     stem, mark, end = total.rpartition("_")
-    return f"{stem}_pace_{end}" if mark and end in ("pre", "post") else f"{total}_pace"
+    return f"{stem}_{what}_{end}" if mark and end in ("pre", "post") else f"{total}_{what}"
+
+
+def away(name: str) -> str:
+    """The name of how far a relaxing variable is from its rest, at the beginning of the step: ``h`` -> ``h_away``."""
+    return f"{name}_away"
 
 
 def relaxation(place: str, name: str, rate: Rate) -> tuple[sp.Expr, sp.Expr]:
@@ -60,18 +74,19 @@ def relaxation(place: str, name: str, rate: Rate) -> tuple[sp.Expr, sp.Expr]:
 
 
 def fading(expression: sp.Expr, x: sp.Symbol, x_inf: sp.Expr) -> tuple[sp.Expr, sp.Expr] | None:
-    """(value, rest): an expression as what fades with x - x_inf and what stays; None if it does not have that form."""
+    """(value, rest): an expression as what fades, in terms of how far x is away from x_inf, and what stays; None if it has another form."""
+    far = sp.Symbol(away(str(x)), real=True)
     sizes = [term for term in sp.Add.make_args(expression) if term.has(sp.Abs) and x in term.free_symbols]
     rest = sp.expand(expression - sp.Add(*sizes))
     if sizes:
         (size,) = sizes if len(sizes) == 1 else (sp.nan,)
         factor, within = size.as_independent(x, as_Add=False)
         good = isinstance(within, sp.Abs) and _vanishes(within.args[0], x, x_inf) and x not in rest.free_symbols
-        return (size, rest) if good and x not in factor.free_symbols else None
+        return (factor * sp.Abs(sp.expand(within.args[0]).coeff(x, 1) * far), rest) if good else None
     slope = rest.coeff(x, 1)
     if slope == 0 or x in sp.expand(rest - slope * x).free_symbols or x in slope.free_symbols:
         return None
-    return sp.expand(slope * (x - x_inf)), sp.simplify(rest - slope * (x - x_inf))
+    return slope * far, sp.simplify(rest - slope * (x - x_inf))
 
 
 def _vanishes(expression: sp.Expr, x: sp.Symbol, x_inf: sp.Expr) -> bool:
@@ -83,7 +98,7 @@ def _vanishes(expression: sp.Expr, x: sp.Symbol, x_inf: sp.Expr) -> bool:
 
 
 def fades(
-    place: str, thresholds: list[Threshold], rates: Mapping[str, Rate], sums: Mapping[str, sp.Expr | None], foreign: frozenset[str]
+    place: str, thresholds: list[Threshold], rates: Mapping[str, Rate], sums: set[str], foreign: frozenset[str], slow: set[str]
 ) -> list[Fade]:
     """The thresholds of slow variables.
 
@@ -94,8 +109,10 @@ def fades(
     for t in thresholds:
         x = sp.Symbol(t.variable, real=True)
         if t.variable in sums:
-            value, level, lifetime = x, sp.expand(x - t.excess), _lifetime(t.variable)
-            form = (value, -level) if x not in level.free_symbols else None
+            rest, lifetime = sp.expand(t.excess - x), _lifetime(t.variable)
+            form = (sp.Symbol(beside(t.variable, "begin"), real=True), rest) if x not in rest.free_symbols else None
+        elif t.variable in slow and t.variable not in foreign:
+            raise FlowError(f"{place}: the threshold on {t.variable!r} is on a slow variable, which does not fade; use stepping=clock(...)")
         elif t.variable in foreign:
             raise FlowError(f"{place}: the threshold on {t.variable!r} is on a variable of a neuron; only its sums over synapses may have one")
         else:
@@ -119,7 +136,7 @@ def positive(expression: sp.Expr) -> bool:
 
 def _lifetime(total: str) -> str:
     """Of a sum: it falls at its pace, the sum over synapses of k*E. A sum of nothing has no pace, and never reaches a level."""
-    return f"clip({total}, {_LEAST_SUM}, inf)/clip({pace_of(total)}, {TINY}, inf)"
+    return f"clip({beside(total, 'begin')}, {_LEAST_SUM}, inf)/clip({beside(total, 'pace')}, {TINY}, inf)"
 
 
 def write_slow(out: Text, rates: Mapping[str, Rate], fades: list[Fade], foreign: frozenset[str]) -> None:
@@ -127,7 +144,7 @@ def write_slow(out: Text, rates: Mapping[str, Rate], fades: list[Fade], foreign:
     for k, fade in enumerate(fades, 1):
         lifetime = fade.lifetime if isinstance(fade.lifetime, str) else out.value(f"_lasts_{k}", fade.lifetime)
         ratio = f"clip({text_of(fade.value)}, {TINY}, inf)/{out.value(f'_least_{k}', fade.level)}"
-        out.lines.append(f"_fall_{k} = clip(_h + log({ratio})*({lifetime}), 0, _h)")
+        out.lines.append(f"_fall_{k} = clip(log({ratio})*({lifetime}), 0, _h)")
     own = {n: r for n, r in rates.items() if not r.driver}
     for name, rate in own.items():
         _course(out, name, rate, fades)
@@ -222,6 +239,7 @@ def _doses(out: Text, tag: str, name: str, rate: Rate, until: str, fades: list[F
     parts = []
     for piece in range(1, _pieces(rate, fades) + 1):
         length, start = f"_part_{tag}_{piece}", f"_course_{name}_{piece - 1}" if piece > 1 else name
+        x, share = f"_bent_{tag}_{piece}", f"_bulge_{tag}_{piece}"
         begin = " + ".join(f"_span_{name}_{j}" for j in range(1, piece))
         shifted = f"{until} - ({begin})" if begin else until
         out.lines.append(f"{length} = clip({shifted}, 0, _span_{name}_{piece})")
@@ -229,12 +247,16 @@ def _doses(out: Text, tag: str, name: str, rate: Rate, until: str, fades: list[F
         if growth == 0:
             parts.append(f"{start}*{length}" + (f" + 0.5*{out.value(f'_push_{name}_{piece}', forcing)}*{length}**2" if forcing != 0 else ""))
             continue
-        away, relative = start, f"exprel({out.value(f'_bend_{name}_{piece}', growth)}*{length})"
+        out.lines += [f"{x} = {out.value(f'_bend_{name}_{piece}', growth)}*{length}", f"{share} = exprel({x})"]
+        parts.append(f"{start}*{length}*{share}")
         if forcing != 0:
-            rest = out.value(f"_rest_{name}_{piece}", -forcing / growth)
-            parts.append(f"{rest}*{length}")
-            away = f"({start} - {rest})"
-        parts.append(f"{away}*{length}*{relative}")
+            # (exprel(x) - 1)/x, by its series near 0, where it would be divided by a rate that may vanish.
+            near, second = f"_near_{tag}_{piece}", f"_second_{tag}_{piece}"
+            out.lines += [
+                f"{near} = int(abs({x}) < {_NEAR})",
+                f"{second} = {near}*({_SERIES.format(x=x)}) + (1 - {near})*({share} - 1)/({x} + {near})",
+            ]
+            parts.append(f"{out.value(f'_push_{name}_{piece}', forcing)}*{length}**2*{second}")
     return parts
 
 

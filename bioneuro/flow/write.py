@@ -16,7 +16,8 @@ TINY = "1e-300"
 class Text:
     """The text in the making: constants of the step first (Brian2 computes those of shared parameters once), then the lines.
 
-    Variables of `foreign` objects are read, never written.
+    Variables of `foreign` objects are read, never written. Of those in `relaxing`, (name of how far away it is, k, rest), the step also
+    tells how far each would have been from its rest at the beginning, had it relaxed from there to where it was left.
     """
 
     decaying: Mapping[str, sp.Expr]
@@ -25,6 +26,7 @@ class Text:
     noise: Mapping[str, str]
     noisy: set[str]
     foreign: frozenset[str] = frozenset()
+    relaxing: Mapping[str, tuple[str, sp.Expr, sp.Expr]] = field(default_factory=dict)
     constants: dict[str, sp.Expr] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
 
@@ -57,6 +59,9 @@ def write(out: Text, rates: Mapping[str, Rate]) -> None:
     for name, rate in whole.items():
         if name in out.foreign:
             continue
+        if name in out.relaxing:
+            far, _, rest = out.relaxing[name]
+            out.lines.append(f"{far} = {name} - {out.value(f'_rest_{name}', rest)}")
         _alone(out, name, rate, "before", name, "0.5*_h", f"_begin_{name}_1")
         _advance(out, name, rate, 1, 0, "_h", {y: y for y in rate.forced})
         _finish(out, name, rate, 1, "0.5*_h")
@@ -203,8 +208,16 @@ def _finish(out: Text, name: str, rate: Rate, piece: int, rest: str) -> None:
     elif out.moments:
         partner = f"{name}_variance"
         out.lines += [f"{partner} = {partner}*_total_{name}_{piece}**2 + {variance}", f"{name} = {mean}"]
+    elif name in out.relaxing:
+        out.lines += [f"_drawn_{name} = {out.noise[rate.noises[0]]}", f"{name} = {mean} + sqrt({variance})*_drawn_{name}"]
     else:
         out.lines.append(f"{name} = {mean} + {_drawn(out, name, rate, piece)}")
+    if name in out.relaxing and rate.flags:
+        far, k, rest = out.relaxing[name]
+        count = len(out.thresholds)  # the piece after that is the quiet one
+        left = f"_mean_{name}_{count}" + (f" + sqrt(_variance_{name}_{count})*_drawn_{name}" if rate.power != 0 else "")
+        rested = out.value(f"_rest_{name}", rest)
+        out.lines.append(f"{far} = ({left} - {rested})*exp({out.value(f'_fades_{name}', k)}*_end_{count})")
 
 
 def _drawn(out: Text, name: str, rate: Rate, piece: int) -> str:

@@ -57,8 +57,7 @@ def assemble(plan: Plan, functions: Mapping[str, Function], *, generators: bool,
     objects: dict[str, Any] = {}
     monitors, steps = {}, {}
     needs = ends(plan.circuit) if events else {}
-    for projection in plan.circuit.projections if events else ():
-        _refuse_unlike(plan, projection, needs[projection.name])
+    refuse_unlike(plan, needs)
     for order, population in enumerate(plan.circuit.populations):
         if population.neuron is None:
             objects[population.name] = _port(plan, population, clock, order, generators)
@@ -183,8 +182,7 @@ def _synapses(
     synapse = projection.synapse
     equations = with_driving(synapse.equations, events=plan.dt is None)
     if step.ends:
-        summed = (f"{name} = {text} : {unit} (summed)" for name, (text, unit) in step.ends.paces.items())
-        equations = "\n".join([equations, *summed])
+        equations = "\n".join([equations, *added_lines(step.ends)])
     whole = "\n".join((equations, _declared(plan, projection.name, synapse), _bookkeeping(plan, projection.name, equations)))
     heard = pathways_of(plan.circuit, projection)
     times = plan.delays[projection.name]
@@ -212,7 +210,7 @@ def _synapses(
     _follow_phases(plan, projection.name, group)
     for k, updater in enumerate(group.summed_updaters.values()):
         updater.order = (SUMS if step.ends else -SUMS) + 10 * order + k
-    if step.ends and step.ends.paces:
+    if step.ends and step.ends.beside:
 
         def slow(namespace: Any) -> str:
             group.state_updater.update_abstract_code(namespace)
@@ -222,11 +220,18 @@ def _synapses(
     return group
 
 
-def _refuse_unlike(plan: Plan, projection: Projection, needs: Ends) -> None:
+def added_lines(needs: Ends) -> list[str]:
+    """Equations that an event run adds to a synapse that sums."""
+    summed = [f"{name} = {text} : {unit} (summed)" for name, (text, unit) in needs.beside.items()]
+    return [*(f"{name} : {unit}" for name, unit in needs.away.items()), *summed]
+
+
+def refuse_unlike(plan: Plan, needs: Mapping[str, Ends]) -> None:
     """A sum fades at one rate if all of its parts do."""
-    for name in sorted(needs.alike):
-        each = np.broadcast_to(plan.values[f"{projection.name}.{name}"], plan.flat[projection.name].trial.shape)
-        if np.ptp(each.reshape(plan.n_trials, -1), axis=1).any():
+    for projection, name in [(p, name) for p in plan.circuit.projections if p.name in needs for name in sorted(needs[p.name].alike)]:
+        trial = plan.flat[projection.name].trial
+        each = np.broadcast_to(plan.values[f"{projection.name}.{name}"], trial.shape)
+        if np.any((np.diff(each) != 0) & (np.diff(trial) == 0)):
             raise FlowError(
                 f"{projection.name}: synapses differ in {name!r}, so that their sum does not fade at one rate; give all of them one value, or use "
                 "stepping=clock(...)"

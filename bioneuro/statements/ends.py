@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import brian2 as b2
 
-from bioneuro.flow import pace_of, paces
+from bioneuro.flow import away, beside, parts_of_sums
 from bioneuro.model import Circuit, Projection
 from bioneuro.text import FUNCTIONS
 
@@ -24,14 +24,16 @@ class Ends:
     Attributes:
         foreign: variable of a neuron at an end (``p_post``) -> its right-hand side.
         sums: variable that holds a sum over synapses -> what is summed; "" seen from the neuron.
-        paces: name -> (text of how fast a part of the sum fades, its unit), to be summed beside it.
+        beside: name -> (what is summed, its unit): sums that the steps need beside those.
+        away: how far relaxing variables in sums are from rest (``h_away``) -> unit; the synapse holds them.
         alike: parameters that all synapses must have in common, so that their sum fades at one rate.
-        plain: names of paces that the neuron holds -> unit.
+        plain: names of `beside` that the neuron holds -> unit.
     """
 
     foreign: Mapping[str, str] = field(default_factory=dict)
     sums: Mapping[str, str] = field(default_factory=dict)
-    paces: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    beside: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    away: Mapping[str, str] = field(default_factory=dict)
     alike: frozenset[str] = frozenset()
     plain: Mapping[str, str] = field(default_factory=dict)
 
@@ -54,8 +56,12 @@ def ends(circuit: Circuit) -> dict[str, Ends]:
             for local, _, end in (total.rpartition("_") for total in projection.synapse.sums)
             if getattr(projection, end) == name
         }
-        made = {pace_of(local): found[p.name].paces.get(pace_of(total)) for local, (p, total) in targets.items()}
-        plain = {pace: text_and_unit[1] for pace, text_and_unit in made.items() if text_and_unit}
+        plain = {
+            beside(local, what): found[p.name].beside[beside(total, what)][1]
+            for local, (p, total) in targets.items()
+            for what in ("begin", "pace")
+            if total in found[p.name].sums
+        }
         found[name] = Ends(sums=dict.fromkeys(targets, ""), plain=plain)
     return found
 
@@ -73,9 +79,17 @@ def _of_synapse(projection: Projection, stepped: Mapping[str, Mapping[str, str]]
     sums = {n: e for n, e in projection.synapse.sums.items() if n in read}
     every = dict(b2.Equations(projection.synapse.equations).get_substituted_expressions(include_subexpressions=True))
     summed = {n: every[n].code for n in sums}
-    made = paces(projection.name, {**own, **foreign}, noise, summed)
-    kept = {pace_of(n): (text, f"{sums[n].unit}/second") for n, (text, _) in made.items()}
-    return Ends(foreign=foreign, sums=summed, paces=kept, alike=frozenset().union(*(names for _, names in made.values())))
+    made = parts_of_sums(projection.name, {**own, **foreign}, noise, summed)
+    unit = {**projection.synapse.states, **{n: e.unit for n, e in sums.items()}}
+    added = {beside(n, "begin"): (part.begin, unit[n]) for n, part in made.items()}
+    added |= {beside(n, "pace"): (part.pace, f"{unit[n]}/second") for n, part in made.items()}
+    return Ends(
+        foreign=foreign,
+        sums=summed,
+        beside=added,
+        away={away(part.relaxing): unit[part.relaxing] for part in made.values()},
+        alike=frozenset().union(*(part.alike for part in made.values())),
+    )
 
 
 def _names(expression: str) -> set[str]:

@@ -13,8 +13,9 @@ from brian2.units.fundamentalunits import Unit, get_or_create_dimension
 
 from bioneuro import units
 from bioneuro.plan import Plan, Wiring
-from bioneuro.statements.assemble import Assembly, assemble, pathways_of
+from bioneuro.statements.assemble import Assembly, assemble, pathways_of, refuse_unlike
 from bioneuro.statements.context import borrowed
+from bioneuro.statements.ends import ends
 from bioneuro.statements.step import LENGTH, NORMAL, PHASE, Later
 
 _ORDER = {"update": 0, "sum": 0, "threshold": 1, "pathway": 2, "reset": 3}
@@ -90,6 +91,7 @@ def read(plan: Plan, *, moments: bool = False) -> Program:
         moments: event runs carry mean and variance of noisy variables instead of drawing.
     """
     with borrowed(runtime_device, target="numpy", strict=True):
+        refuse_unlike(plan, ends(plan.circuit) if plan.dt is None else {})
         assembly = assemble(_one_of_each(plan), signatures(plan), generators=False, moments=moments)
         for group in assembly.objects.values():
             group._network = "read"  # these objects are never run: Brian2 would warn that they were forgotten

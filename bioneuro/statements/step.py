@@ -70,8 +70,8 @@ class Step(StateUpdateMethod):
             sums=needs.sums,
         )
         # Where a synapse adds to a sum, what hangs on the sum waits for it; a neuron comes after the sums anyway.
-        self.slow = slow if needs.paces else ""
-        return fast if needs.paces else fast + slow
+        self.slow = slow if needs.beside else ""
+        return fast if needs.beside else fast + slow
 
 
 class Later(CodeRunner):

@@ -134,6 +134,8 @@ template <class Any = void> struct EventsOf {
         return r;
     }
 
+    static bool breaks(const Head* head, int p) { return ports[p].index[head[p].next] == BREAK; }
+
     // Take the events of one instant, to be fired in the j-th tick ahead (not at all if j < 0): they share a stretch, and each comes
     // in the quantum of the one before or the next.
     static double take(int64_t s, Head* head, int p, int64_t r, int b, int j)
@@ -146,9 +148,10 @@ template <class Any = void> struct EventsOf {
                 if (port.index[k] >= 0) fires(b, p, j).push_back(port.index[k]);
                 else if (port.index[k] == BREAK) passed[s]++;
             }
+            const bool alone = port.index[k] == BREAK;  // what is at the time of a breakpoint comes in a tick after it
             point(head[p], port, s, k + 1);
             p = first(head);
-            if (p < 0 || head[p].quantum > then + 1 || stretch(s, head[p].quantum) != r) return instant;
+            if (alone || p < 0 || breaks(head, p) || head[p].quantum > then + 1 || stretch(s, head[p].quantum) != r) return instant;
         }
     }
 
