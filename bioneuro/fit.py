@@ -138,23 +138,26 @@ def fit(
     *,
     loss: Loss | Sequence[Loss],
     optimiser: Optimiser | Sequence[Optimiser] | None = None,
+    moments: bool = True,
     seed: int = 0,
     progress: bool | None = None,
 ) -> Fit:
     """Learn the free parameters of `twin` so that `loss` of what it records falls. The twin itself is left as it is.
 
-    Noisy rules are fitted through their mean and variance in event runs (`Twin.moments`); repetitions are then needed only once.
+    Noisy rules are fitted through their mean and variance in event runs (`Twin.moments`); repetitions are then needed only once. Rules for
+    which mean and variance do not suffice, such as those with thresholds on a noisy variable, are fitted through draws: ``moments=False``.
 
     Arguments:
         protocol, loss: one or several, pairwise; several losses are added.
         optimiser: `adam(...)`, `lbfgs(...)`, or several in turn; by default Adam for runs on the clock, and for event runs, whose
             loss and gradient are exact, a few steps of Adam out of flat regions and then L-BFGS.
+        moments: carry mean and variance of noisy rules in event runs; False: draw the noise, the same draws at every step.
         seed: of stimuli, and of noise where it is drawn.
 
     Errors:
         FitError: nothing is free, or protocols and losses do not pair up.
     """
-    tasks = _tasks(twin, protocol, loss)
+    tasks = _tasks(twin, protocol, loss, moments)
     student = twin.clone()
     state = _Best(student)
     smooth = all(isinstance(p.stepping, Events) for p, _, _ in tasks)
@@ -190,17 +193,17 @@ def _list(x: Any) -> list[Any]:
     return list(x) if isinstance(x, Sequence) else [x]
 
 
-def _tasks(twin: Twin, protocol: Any, loss: Any) -> list[tuple[Protocol, Loss, bool]]:
+def _tasks(twin: Twin, protocol: Any, loss: Any, moments: bool) -> list[tuple[Protocol, Loss, bool]]:
     protocols, losses = _list(protocol), _list(loss)
     if not twin.free:
         raise FitError(f"fit: the twin has no free parameter; make it with free=[...]: {', '.join(sorted(twin.start.values))}")
     if len(protocols) != len(losses):
         raise FitError(f"fit: {len(protocols)} protocols and {len(losses)} losses; give one loss per protocol")
-    noisy = any("xi" in model.equations for model in twin.start.models.values())
+    noisy = moments and any("xi" in model.equations for model in twin.start.models.values())
     tasks = []
     for p, error in zip(protocols, losses, strict=True):
-        moments = noisy and isinstance(p.stepping, Events)
-        tasks.append((once(p) if moments else p, error, moments))
+        carried = noisy and isinstance(p.stepping, Events)
+        tasks.append((once(p) if carried else p, error, carried))
     return tasks
 
 

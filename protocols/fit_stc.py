@@ -25,7 +25,6 @@ READS = [f"{t} s" for t in (60, 600, 1050, 1201, 1800, 3600, 7200, 10800, 14400,
 CURVES = (0, "stc.h"), (0, "stc.z"), (1, "stc.h")  # which train, and what is read of it
 TRAINS, REPETITIONS, QUICK, QUICK_REPETITIONS, SHIFT = 10, 50, 4, 20, 1e-4  # shift: of central differences, relative
 START = {"stc.gamma_p": 1.4, "stc.gamma_d": 0.65, "stc.theta_tag": 1.5}  # times the planted value
-NOISE = "+ sigma_pl*sqrt((int(Ca >= theta_p) + int(Ca >= theta_d))/tau_h)*xi"
 
 
 def plan(options: Options) -> dict[str, tuple[Circuit, Protocol]]:
@@ -34,9 +33,7 @@ def plan(options: Options) -> dict[str, tuple[Circuit, Protocol]]:
     once = protocol.induction([protocol.STET, protocol.WTET], reads=READS, repetitions=trains, record=("stc.h", "stc.z"))
     trials = {name: replace(c, values=np.tile(c.values, count)) for name, c in once.trials.items()}
     planted = apply(options, luboeinski2021.single())
-    (place,), rule = planted.projections, planted.models["stc"]
-    rule = replace(rule, equations=rule.equations.replace(NOISE, ""), parameters={k: v for k, v in rule.parameters.items() if k != "sigma_pl"})
-    quiet = replace(planted, projections=(replace(place, synapse=rule),))
+    quiet = planted.with_values({"stc.sigma_pl": "0 mV"})
     return {"target": (planted, replace(once, trials=trials, stimulus=np.tile(once.stimulus, count))), "planted": (quiet, once)}
 
 
@@ -57,11 +54,12 @@ def slopes(twin: Twin, once: Protocol, seed: int) -> Recording:
 
 def main(options: Options) -> Path:
     ((planted, window), (quiet, once)), seed, shown = plan(options).values(), options.seed, options.progress
+    how = {"seed": seed, "progress": shown}
     unused(options, [planted])
     target = brian.simulate(planted, window, seed=seed, target=options.engine, progress=shown)
     errors = [curve_error(curve, of=lambda seen, k=k: courses(seen)[k]) for k, curve in enumerate(courses(target))]
     start = Twin(quiet.with_values({path: quiet.values[path].quantity * x for path, x in START.items()}), free=START)
-    found = fit(start, once, loss=lambda seen: sum(e(seen) for e in errors), optimiser=lbfgs(steps=12, patience=2), seed=seed, progress=shown)
+    found = fit(start, once, loss=lambda seen: sum(e(seen) for e in errors), optimiser=lbfgs(steps=12, patience=2), moments=False, **how)
     noisy = planted.with_values({path: found.circuit.values[path] for path in START})
     verdicts = replay(replace(found, circuit=noisy, twin=Twin(noisy)), once, seed=seed + 1)  # the fitted values, with the noise
     notes = [f"replay on {engine}: {verdict}" for engine, verdict in verdicts.items()]

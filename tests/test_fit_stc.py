@@ -88,7 +88,7 @@ def found_from(factors: dict[str, float], steps: int) -> tuple[Fit, Circuit, Pro
     target = simulate(planted, window, seed=0)
     errors = [curve_error(curve, of=lambda seen, k=k: script.courses(seen)[k]) for k, curve in enumerate(script.courses(target))]
     twin = Twin(quiet.with_values({path: quiet.values[path].quantity * x for path, x in factors.items()}), free=factors)
-    found = fit(twin, once, loss=lambda seen: sum(error(seen) for error in errors), optimiser=lbfgs(steps=steps, patience=2))
+    found = fit(twin, once, loss=lambda seen: sum(error(seen) for error in errors), optimiser=lbfgs(steps=steps, patience=2), moments=False)
     return found, planted, once
 
 

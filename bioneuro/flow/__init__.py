@@ -185,7 +185,8 @@ def _check_slow(place: str, rates: Mapping[str, Rate], fast: list[Threshold], sl
         elif moments:
             what = f"{name!r} hangs on thresholds of a variable whose mean and variance alone do not tell when they are passed"
         if what:
-            raise FlowError(f"{place}: {what}; " + ("draw the noise instead" if moments and "alone" in what else "use stepping=clock(...)"))
+            remedy = "draw the noise instead (fit(..., moments=False))" if moments and "alone" in what else "use stepping=clock(...)"
+            raise FlowError(f"{place}: {what}; {remedy}")
 
 
 def _check(place: str, rates: Mapping[str, Rate], thresholds: list[Threshold], decaying: Mapping[str, sp.Expr], slow: set[str]) -> None:
