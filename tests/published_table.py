@@ -142,6 +142,47 @@ stdp.c_d = 0.003
 stdp.tau_plus[ms] = 20
 stdp.tau_minus[ms] = 20
 
+luboeinski2021 {} | Methods and public programs of the authors; theta_p, theta_d of Li et al. 2016, calcium of the slices of Graupner & Brunel 2012
+      stc.Cpre Cpost
+single synapse        | 1.0  0.2758
+network               | 0.6  0.16548
+pathways              | 1.0  0.2758
+neurons               | 1.0  0.2758
+stc.tau_Ca[ms] = 48.8
+stc.D[ms] = 18.8
+stc.theta_p = 3.0
+stc.theta_d = 1.2
+stc.gamma_p = 1645.6
+stc.gamma_d = 313.1
+stc.tau_h[second] = 688.4
+stc.leak = 0.1
+stc.h0[mV] = 4.20075
+stc.h_max[mV] = 10
+stc.sigma_pl[mV] = 2.90436
+stc.theta_tag[mV] = 0.84015
+stc.tau_z[second] = 3600
+
+luboeinski2021 {} | the same: protein, alone and in the postsynaptic neuron; half of 4.20075 mV
+      stc.tau_p[second] alpha theta_pro[mV] neuron.tau_p[second] alpha theta_pro[mV]
+single synapse        | 3600 1 2.100375 -    - -
+network               | 3600 1 2.100375 -    - -
+pathways              | -    - -        3600 1 2.100375
+neurons               | -    - -        3600 1 2.100375
+
+luboeinski2021 neurons | the same: leaky integrators of 10 Mohm and 1 nF, transmission in 3 ms
+stc.d_axonal[ms] = 3
+relay.V_rev[mV] = -65
+relay.V_reset[mV] = -70
+relay.V_th[mV] = -55
+relay.tau_mem[ms] = 10
+relay.t_ref[ms] = 2
+neuron.V_rev[mV] = -65
+neuron.V_reset[mV] = -70
+neuron.V_th[mV] = -55
+neuron.tau_mem[ms] = 10
+neuron.t_ref[ms] = 2
+neuron.tau_syn[ms] = 5
+
 vogels2011 inhibitory | public code of an author, Auryn, sim_isp_orig.cpp: kappa, tau_stdp, gamma*eta
 inhibitory.rho_0[Hz] = 3
 inhibitory.tau[ms] = 20

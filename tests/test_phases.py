@@ -169,10 +169,9 @@ def test_spikes_readings_and_breakpoints_at_one_time(grid: float) -> None:
     reads = np.sort([rng.choice(np.arange(1, 45), 9, replace=False) for _ in range(trials)])
     stimulus = np.repeat(np.arange(trials), 12)
     spikes = {port: Spikes(stimulus=stimulus, unit=0 * stimulus, time=raster * np.concatenate(at)) for port, at in times.items()}
-    todo = dataclasses.replace(
-        calm(SYNAPSE, READS), trials={}, stimulus=np.arange(trials), reads=reads * raster, spikes=spikes, record=("stc.Ca",), stepping=Events(grid=grid)
-    )
-    breaks, jumps, decays = [5, 6, 7, 20, 31], rng.uniform(0.1, 1, 6), rng.uniform(0.02, 0.1, 6)
+    todo = calm(SYNAPSE, READS, Events(grid=grid))
+    todo = dataclasses.replace(todo, trials={}, stimulus=np.arange(trials), reads=reads * raster, spikes=spikes, record=("stc.Ca",))
+    breaks, jumps, decays = [5, 6, 7, 20, 31], rng.uniform(0.1, 1, 6).tolist(), rng.uniform(0.02, 0.1, 6).tolist()
     for k, begin in enumerate(breaks, 1):
         todo = during(todo, "stc.Cpost", jumps[k], f"{begin * raster!r} s")
         todo = during(todo, "stc.tau_Ca", f"{decays[k]!r} second", f"{begin * raster!r} s")
@@ -236,7 +235,6 @@ def test_a_neuron_on_the_clock(name: str) -> None:
     np.testing.assert_allclose(found["cell.v"][0, :, 0], v, rtol=1e-12)
 
 
-@pytest.mark.xfail(strict=True, reason="the courses of both are called phase_n_a_b")
 def test_names_that_read_alike_are_told_apart() -> None:
     """Parameter a_b of population n, and b of n_a."""
 

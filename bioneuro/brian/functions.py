@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bioneuro import noise
 from bioneuro.plan import Plan
 from bioneuro.statements.read import signatures
-from bioneuro.statements.step import LENGTH, NORMAL, PHASE
+from bioneuro.statements.step import LENGTH, NORMAL, PHASE, phase_name
 
 SEED = "noise_seed"
 
@@ -24,7 +24,7 @@ SEED = "noise_seed"
 def tables(plan: Plan) -> dict[str, NDArray[np.float64]]:
     """Name -> two-dimensional table that the run reads."""
     found = {f"drive_{name}": table for name, (_, table) in plan.currents.items()}
-    found |= {f"{PHASE}_{path.replace('.', '_')}": table for path, (_, table) in plan.phases.items()}
+    found |= {phase_name(*path.split(".")): table for path, (_, table) in plan.phases.items()}
     if plan.phases and plan.dt is not None:
         found[PHASE] = plan.timing.phase.astype(np.float64)
     return {**found, SEED: np.array([[plan.seed & 0xFFFFFFFF, plan.seed >> 32]], dtype=np.float64)}
@@ -46,7 +46,7 @@ def functions(plan: Plan, *, compiled: bool) -> Mapping[str, Function]:
     for name, function in known.items():
         if name == NORMAL:
             _implement_normal(function, plan.seed)
-        elif name.startswith(f"{PHASE}_"):
+        elif name.startswith(f"{PHASE}__"):
             # The compiled program knows in which phase a stimulus is while it merges events; on a clock it is a table.
             _implement_phase(function, name, content[name], None if compiled and plan.dt is None else plan.timing.phase)
         elif name in content:

@@ -16,7 +16,7 @@ from bioneuro.protocol import Protocol
 from bioneuro.statements import Phase, read
 from bioneuro.statements.assemble import TICK, added_lines, located, pathways_of, phased, with_driving
 from bioneuro.statements.ends import Ends, ends
-from bioneuro.statements.step import LENGTH, NORMAL, PHASE
+from bioneuro.statements.step import LENGTH, NORMAL, phase_name
 
 _OURS = ("np", "ticks", "n_trials", "network", "seen", "reads", "snapshots", "read", "trace", "Exact", LENGTH)
 
@@ -128,7 +128,7 @@ def _timing(todo: Plan) -> str:
 
 
 def _course(path: str) -> str:
-    return f"{PHASE}_{path.replace('.', '_')}"
+    return phase_name(*path.split("."))
 
 
 def _courses(todo: Plan) -> dict[str, tuple[Any, Any]]:

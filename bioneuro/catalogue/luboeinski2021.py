@@ -202,7 +202,7 @@ def neurons(name: str = "single synapse") -> Circuit:
     """Pulses on port ``input`` make ``relay`` fire; synapse ``stc`` moves the potential of ``neuron`` and learns. For a clock."""
     pulse = Synapse(name="pulse", equations="", pathways=(Pathway(event="pre", code="V_post += strength"),), parameters={
         "strength": parameter(100, "mV", low=0, high=1000, says="a pulse that always reaches threshold", source="chosen here"),
-    })  # fmt: skip
+    }, reference="chosen here: the stimulating electrode")  # fmt: skip
     return Circuit(
         name="luboeinski2021_neurons",
         populations=(Population(name="input"), Population(name="relay", neuron=relay()), Population(name="neuron", neuron=neuron(fires=True))),

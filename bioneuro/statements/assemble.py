@@ -16,7 +16,7 @@ from bioneuro.flow import FlowError
 from bioneuro.model import Circuit, ModelError, Neuron, Pathway, Population, Projection, Synapse
 from bioneuro.plan import Plan
 from bioneuro.statements.ends import Ends, ends
-from bioneuro.statements.step import IN_NEURON, IN_SYNAPSE, PHASE, Step, then
+from bioneuro.statements.step import IN_NEURON, IN_SYNAPSE, Step, phase_name, then
 
 TICK = 1e-3
 """Seconds Brian2's clock believes an event step to last; nothing reads it."""
@@ -140,7 +140,7 @@ def _follow_phases(plan: Plan, owner: str, group: Any) -> None:
     names = phased(plan, owner)
     for name in names:
         setattr(group, f"{name}_column", plan.phases[f"{owner}.{name}"][0].astype(np.int32))
-    code = "".join(f"{name} = {PHASE}_{owner}_{name}(t_in_timesteps, {located(plan, owner)[2]}, {name}_column)\n" for name in names)
+    code = "".join(f"{name} = {phase_name(owner, name)}(t_in_timesteps, {located(plan, owner)[2]}, {name}_column)\n" for name in names)
     if code:
         then(group, f"{owner}_phases", FIRST, lambda _: code)
 
@@ -227,15 +227,18 @@ def added_lines(needs: Ends) -> list[str]:
 
 
 def refuse_unlike(plan: Plan, needs: Mapping[str, Ends]) -> None:
-    """A sum fades at one rate if all of its parts do."""
-    for projection, name in [(p, name) for p in plan.circuit.projections if p.name in needs for name in sorted(needs[p.name].alike)]:
-        trial = plan.flat[projection.name].trial
-        each = np.broadcast_to(plan.values[f"{projection.name}.{name}"], trial.shape)
-        if np.any((np.diff(each) != 0) & (np.diff(trial) == 0)):
-            raise FlowError(
-                f"{projection.name}: synapses differ in {name!r}, so that their sum does not fade at one rate; give all of them one value, or use "
-                "stepping=clock(...)"
-            )
+    """The sum over the synapses of a neuron fades at one rate if all of its parts do."""
+    for projection, end in [(p, end) for p in plan.circuit.projections if p.name in needs for end in needs[p.name].alike]:
+        onto = getattr(plan.wiring[projection.name], end)
+        order = np.argsort(onto, kind="stable")
+        same = np.diff(onto[order]) == 0
+        for name in sorted(needs[projection.name].alike[end]):
+            each = np.broadcast_to(plan.values[f"{projection.name}.{name}"], onto.shape)[order]
+            if np.any((np.diff(each) != 0) & same):
+                raise FlowError(
+                    f"{projection.name}: synapses of one neuron differ in {name!r}, so that their sum does not fade at one rate; give all of them "
+                    "one value, or use stepping=clock(...)"
+                )
 
 
 def with_driving(equations: str, *, events: bool) -> str:

@@ -26,7 +26,7 @@ class Ends:
         sums: variable that holds a sum over synapses -> what is summed; "" seen from the neuron.
         beside: name -> (what is summed, its unit): sums that the steps need beside those.
         away: how far relaxing variables in sums are from rest (``h_away``) -> unit; the synapse holds them.
-        alike: parameters that all synapses must have in common, so that their sum fades at one rate.
+        alike: end -> parameters that the synapses of one neuron there must have in common, so that their sum fades at one rate.
         plain: names of `beside` that the neuron holds -> unit.
     """
 
@@ -34,7 +34,7 @@ class Ends:
     sums: Mapping[str, str] = field(default_factory=dict)
     beside: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     away: Mapping[str, str] = field(default_factory=dict)
-    alike: frozenset[str] = frozenset()
+    alike: Mapping[str, frozenset[str]] = field(default_factory=dict)
     plain: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -88,7 +88,7 @@ def _of_synapse(projection: Projection, stepped: Mapping[str, Mapping[str, str]]
         sums=summed,
         beside=added,
         away={away(part.relaxing): unit[part.relaxing] for part in made.values()},
-        alike=frozenset().union(*(part.alike for part in made.values())),
+        alike={end: frozenset().union(*(p.alike for n, p in made.items() if n.endswith(f"_{end}"))) for end in ("pre", "post")},
     )
 
 

@@ -16,7 +16,7 @@ from bioneuro.plan import Plan, Wiring
 from bioneuro.statements.assemble import Assembly, assemble, pathways_of, refuse_unlike
 from bioneuro.statements.context import borrowed
 from bioneuro.statements.ends import ends
-from bioneuro.statements.step import LENGTH, NORMAL, PHASE, Later
+from bioneuro.statements.step import LENGTH, NORMAL, Later, phase_name
 
 _ORDER = {"update": 0, "sum": 0, "threshold": 1, "pathway": 2, "reset": 3}
 
@@ -72,8 +72,7 @@ def signatures(plan: Plan) -> dict[str, Function]:
         found[f"drive_{name}"] = Function(np.add, arg_units=[1, 1], arg_types=["integer"] * 2, return_type="float", return_unit=unit)
     for path, course in plan.protocol.phases.items():
         unit = Unit(1.0, dim=_dimension(course.unit))
-        name = f"{PHASE}_{path.replace('.', '_')}"
-        found[name] = Function(np.add, arg_units=[1] * 3, arg_types=["integer"] * 3, return_type="float", return_unit=unit)
+        found[phase_name(*path.split("."))] = Function(np.add, arg_units=[1] * 3, arg_types=["integer"] * 3, return_type="float", return_unit=unit)
     return found
 
 

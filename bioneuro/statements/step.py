@@ -20,6 +20,11 @@ IN_NEURON = ("neuron_trial", "neuron_unit", "neuron_stimulus")
 """Names of what says where an element lies: Brian2 allows no name in a synapse that its postsynaptic neuron has."""
 
 
+def phase_name(owner: str, name: str) -> str:
+    """The function that gives a parameter of a placed object over time. No name holds two underscores in a row, so none are alike."""
+    return f"{PHASE}__{owner}__{name}"
+
+
 class Step(StateUpdateMethod):
     """Brian2's own integrator, or `flow` for event runs, with every random draw made from a counter.
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from bioneuro.model import Neuron
 from bioneuro.plan import Plan, recording
 from bioneuro.recording import Recording
-from bioneuro.statements import Program, located
+from bioneuro.statements import Program, located, phase_name
 from bioneuro.twin.operations import Operations, tensor
 
 CLOSE = 1e-9
@@ -77,7 +77,7 @@ class _Now:
             names["step_length"] = plan.lengths
         phases = plan.timing.phase if plan.phases else np.zeros((0, 1), np.int64)
         self.phases = torch.as_tensor(phases, device=like.device)
-        names |= {f"phase_{path.replace('.', '_')}": table for path, (_, table) in plan.phases.items()}
+        names |= {phase_name(*path.split(".")): table for path, (_, table) in plan.phases.items()}
         self.tables = {n: torch.as_tensor(np.array(v), dtype=like.dtype, device=like.device) for n, v in names.items()}
 
     def advance(self, k: int) -> None:

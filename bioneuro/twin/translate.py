@@ -224,7 +224,7 @@ def _call(node: ast.Call, scope: _Scope) -> str:
         return f"op__.normal(now__.seed, {', '.join(arguments)})"
     if name == "step_length" or name.startswith("drive_"):
         return f"now__.table({name!r}, {arguments[1]})"
-    if name.startswith("phase_"):
+    if name.startswith("phase__"):
         return f"now__.phase({name!r}, {arguments[1]}, {arguments[2]})"
     raise TranslateError(
         f"{scope.phase.owner}: {name}() has no translation" + ("; write noise as xi in the equations" if name.startswith("rand") else "")
