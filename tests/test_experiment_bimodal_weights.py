@@ -1,19 +1,15 @@
 """The law in figures/bimodal_weights.py: where independent trains leave a multiplicative weight."""
 
-import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pytest
+from scripts import loaded
 
 from bioneuro import protocol
 from bioneuro.brian import simulate
 from bioneuro.catalogue import guetig2003
 
-PATH = Path(__file__).resolve().parent.parent / "figures" / "bimodal_weights.py"
-spec = importlib.util.spec_from_file_location("figure_bimodal_weights", PATH)
-figure = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(figure)
+figure = loaded("figures", "bimodal_weights")
 
 
 def test_multiplicative_weights_between_independent_trains(ledger):

@@ -1,12 +1,11 @@
 """Bursts: the protocol has the spikes that the data's lags are defined by, and the lines of the figure are exact."""
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
+from scripts import loaded
 
 from bioneuro.brian import simulate
 from bioneuro.evidence import markram1997, nevian2006
@@ -15,14 +14,9 @@ from bioneuro.twin import Twin
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def script(folder: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"{folder}_burst_pairing", ROOT / folder / "burst_pairing.py")
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
 
 
-figure, experiment = script("figures"), script("protocols")
+figure, experiment = loaded("figures", "burst_pairing"), loaded("protocols", "burst_pairing")
 SERIES = [series for several in figure.PANELS.values() for series in several]
 
 

@@ -1,13 +1,12 @@
 """Frequency dependence: the lines of the figure are exact, and pauses of a second are as long as any for the voltage-based rule."""
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
 from brian2.units import second
+from scripts import loaded
 
 from bioneuro import protocol
 from bioneuro.brian import simulate
@@ -18,14 +17,9 @@ from bioneuro.twin import Twin
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def script(folder: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"{folder}_frequency_dependence", ROOT / folder / "frequency_dependence.py")
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
 
 
-figure, experiment = script("figures"), script("protocols")
+figure, experiment = loaded("figures", "frequency_dependence"), loaded("protocols", "frequency_dependence")
 RULES = {rule.name: rule for rule in figure.RULES}
 
 

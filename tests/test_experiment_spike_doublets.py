@@ -1,21 +1,17 @@
 """The lines in figures/spike_doublets.py are the exact law of what protocols/spike_doublets.py runs: doublets, not pairs alone."""
 
-import importlib.util
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from scripts import loaded
 
 from bioneuro import protocol
 from bioneuro.brian import simulate
 from bioneuro.twin import Twin
 
-PATH = Path(__file__).resolve().parent.parent / "figures" / "spike_doublets.py"
-spec = importlib.util.spec_from_file_location("figure_spike_doublets", PATH)
-figure = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(figure)
+figure = loaded("figures", "spike_doublets")
 
 LAGS = [-0.07, -0.02, -0.004, 0.003, 0.008, 0.014, 0.022, 0.031, 0.06]
 

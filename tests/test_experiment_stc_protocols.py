@@ -1,13 +1,12 @@
 """The four protocols of tagging and capture and the deterministic early phase: published courses, exact laws, shares of outcomes."""
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
+from scripts import loaded
 
 from bioneuro import brian, measure, plot
 from bioneuro.catalogue import luboeinski2021
@@ -24,15 +23,10 @@ SEED, H0 = 2021, 4.20075e-3
 OPTIONS = Options(out=Path("unused.nc"))
 
 
-def script(folder: str, stem: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"{folder}_{stem}", ROOT / folder / f"{stem}.py")
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
 
 
-figure, early = script("figures", "stc_protocols"), script("figures", "stc_early_phase")
-TASKS, EARLY_TASKS = script("protocols", "stc_protocols").plan(OPTIONS), script("protocols", "stc_early_phase").plan(OPTIONS)
+figure, early = loaded("figures", "stc_protocols"), loaded("figures", "stc_early_phase")
+TASKS, EARLY_TASKS = loaded("protocols", "stc_protocols").plan(OPTIONS), loaded("protocols", "stc_early_phase").plan(OPTIONS)
 NUMBERS = figure.numbers(luboeinski2021.single())
 
 

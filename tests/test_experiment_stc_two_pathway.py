@@ -1,12 +1,11 @@
 """What figures/stc_two_pathway.py says of capture holds of what protocols/stc_two_pathway.py runs: 100 trials and more of every condition."""
 
 import dataclasses
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
+from scripts import loaded
 
 from bioneuro.brian import simulate
 from bioneuro.catalogue import luboeinski2021
@@ -23,16 +22,9 @@ MINUTE, HOUR = 60.0, 3600.0
 S1, S2 = 0, 1
 
 
-def module(folder: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"{folder}_stc_two_pathway", ROOT / folder / "stc_two_pathway.py")
-    assert spec is not None
-    assert spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
 
 
-script, figure = module("protocols"), module("figures")
+script, figure = loaded("protocols", "stc_two_pathway"), loaded("figures", "stc_two_pathway")
 
 
 @pytest.fixture(scope="module")

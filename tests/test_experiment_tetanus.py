@@ -1,20 +1,16 @@
 """The lines in figures/tetanus.py are the exact laws of what protocols/tetanus.py runs."""
 
-import importlib.util
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from scripts import loaded
 
 from bioneuro import protocol
 from bioneuro.brian import simulate
 from bioneuro.twin import Twin
 
-PATH = Path(__file__).resolve().parent.parent / "figures" / "tetanus.py"
-spec = importlib.util.spec_from_file_location("figure_tetanus", PATH)
-figure = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(figure)
+figure = loaded("figures", "tetanus")
 
 RATES = np.array([1.0, 7.0, 14.0, 50.0])
 POST = {"silent": protocol.Silent(), "following": protocol.Following("5 ms"), "fifth": protocol.Following("5 ms", every=5)}

@@ -1,6 +1,5 @@
 """Protocol scripts and their figures: short, of one stem, drawn without simulating, and up to date with what they show."""
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +7,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from scripts import loaded
 
 from bioneuro import plot
 from bioneuro.measure import Curve
@@ -25,12 +25,7 @@ def stem(path: Path) -> str:
 
 def module(path: Path) -> ModuleType:
     """A script as a module, without running its main."""
-    spec = importlib.util.spec_from_file_location(f"script_{path.parent.name}_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
+    return loaded(path.parent.name, path.stem)
 
 
 def run(script: Path, *arguments: str, folder: Path) -> None:

@@ -1,13 +1,12 @@
 """Gradients through eight hours of tagging and capture, and planted values found again by protocols/fit_stc.py."""
 
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 import torch
+from scripts import loaded
 
 from bioneuro import fit, load, protocol, replay
 from bioneuro.brian import simulate
@@ -25,16 +24,9 @@ STEP = 1e-5  # along the free line; a smaller one would show the rounding of the
 FEW = [f"{t} s" for t in (600, 1800, 3600, 7200, 14400, 25200)]
 
 
-def module(folder: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"{folder}_fit_stc", ROOT / folder / "fit_stc.py")
-    assert spec is not None
-    assert spec.loader is not None
-    made = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(made)
-    return made
 
 
-script, figure = module("protocols"), module("figures")
+script, figure = loaded("protocols", "fit_stc"), loaded("figures", "fit_stc")
 
 
 def compare(circuit: Circuit, todo: Protocol, paths: list[str], loss, ledger, check: str) -> None:

@@ -75,7 +75,7 @@ def test_one_pathway_is_a_synapse_by_itself(engine: str) -> None:
 def test_pathways_that_relax_at_different_rates_need_a_clock() -> None:
     both = luboeinski2021.pathways(2).with_values({"stc.tau_h": np.array([688.4, 70.0]) * second})
     todo = induction(Train("100 Hz", "0.1 s"), silent=(), **course(start=0.1, duration=0.5))
-    with pytest.raises(FlowError, match=r"stc: synapses of one neuron differ in 'tau_h', so that their sum does not fade at one rate; .* use stepping=clock"):
+    with pytest.raises(FlowError, match=r"stc: synapses of one neuron differ in 'tau_h', so that their sum does not fade at one rate"):
         simulate(both, todo, seed=1, target="numpy")
     assert simulate(both, dataclasses.replace(todo, stepping=protocol.clock("0.2 ms")), seed=1, target="numpy")["stc.h"].min() > 0
 

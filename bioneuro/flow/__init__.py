@@ -25,6 +25,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
 import sympy as sp
 
@@ -38,18 +39,9 @@ __all__ = ["FlowError", "Part", "away", "beside", "flow", "longest_gap", "longes
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def flow(
-    place: str,
-    differential: Mapping[str, str],
-    noise: Mapping[str, str],
-    *,
-    length: str,
-    moments: bool = False,
-    varying: Callable[[set[str]], bool] = bool,
-) -> str:
-    """Statements that advance every variable of an object by ``_h`` seconds, if it stands alone: see `parts`."""
-    fast, slow = parts(place, differential, noise, length=length, moments=moments, varying=varying)
-    return fast + slow
+def flow(place: str, differential: Mapping[str, str], noise: Mapping[str, str], **how: Any) -> str:
+    """Statements that advance every variable of an object by ``_h`` seconds, if it stands alone; arguments are those of `parts`."""
+    return "".join(parts(place, differential, noise, **how))
 
 
 def parts(
