@@ -198,7 +198,8 @@ def _check_phases(circuit: Circuit, path: str, unit: str) -> None:
         raise ProtocolError(f"phases: {path!r} is a delay or a refractory period, which cannot change during a run")
     expected = model.parameters[name].unit
     if units.unit(expected).dimensions != units.unit(unit).dimensions:
-        raise units.UnitError(f"phases: {path!r} is in {expected!r}, but its values are in {unit!r}; give them in that unit")
+        given = units.describe(units.unit(unit).dimensions)
+        raise units.UnitError(f"phases: {path!r} is in {expected!r}, but its values are in {given}; give them in that unit")
 
 
 def _phases(circuit: Circuit, protocol: Protocol, flat: Mapping[str, Flat], values: Mapping[str, Floats]) -> dict[str, tuple[Ints, Floats]]:

@@ -288,7 +288,7 @@ WRONG: list[tuple[Any, type[Exception], str]] = [
     (lambda: run(during(READY, "stc.beta", 0, "3600 s")), Exception, "stc.beta|'beta'"),
     (lambda: run(during(READY, "stc.h", "1 mV", "3600 s")), ProtocolError, "'stc.h' is a state, which the equations change; parameters: "),
     (lambda: run(during(READY, "stc.D", "1 ms", "3600 s")), ProtocolError, "'stc.D' is a delay or a refractory period, which cannot change"),
-    (lambda: run(during(READY, "stc.theta_tag", 1, "3600 s")), UnitError, "'stc.theta_tag' is in 'mV', but its values are in '1'"),
+    (lambda: run(during(READY, "stc.theta_tag", 1, "3600 s")), UnitError, "'stc.theta_tag' is in 'mV', but its values are in no unit"),
     (lambda: run(during(READY, SYNAPSE, -1, "3600 s")), ValueError, "phases stc.alpha"),
     (lambda: run(during(calm(SYNAPSE, READS, protocol.clock("5 s")), SYNAPSE, 0, "1 s")), ProtocolError, "phases: 1 s is .* off the grid of 5000 ms"),
     (lambda: Twin(held(SYNAPSE), free=[SYNAPSE])(during(READY, SYNAPSE, 0, "3600 s")), TwinError, "free and set by protocol"),
