@@ -25,6 +25,7 @@ An inhibitor of protein synthesis is ``during(made, "neuron.alpha", 0, ...)``.
 from bioneuro.model import Circuit, Neuron, Parameter, Pathway, Population, Projection, Synapse, parameter
 
 _PAPER = "Luboeinski & Tetzlaff 2021, Commun Biol 4:275; authors' public programs"
+_REFERENCE = "Luboeinski & Tetzlaff 2021, Commun Biol 4:275, doi 10.1038/s42003-021-01778-y"
 _CALCIUM = "Graupner & Brunel 2012 (slices), as in Luboeinski & Tetzlaff 2021"
 _LEVELS = "Li, Kulvicius & Tetzlaff 2016, as in Luboeinski & Tetzlaff 2021"
 
@@ -126,17 +127,16 @@ def rule(name: str = "single synapse", *, shared: bool = False, transmission: bo
         method="heun",
         parameters=parameters,
         initial=start if shared else {**start, "p": parameter(0.0, says="protein")},
-        reference="Luboeinski & Tetzlaff 2021, Commun Biol 4:275, doi 10.1038/s42003-021-01778-y",
+        reference=_REFERENCE,
     )
 
 
 def neuron(fires: bool = False) -> Neuron:
     """The postsynaptic neuron: its protein alone, or a leaky integrator with it that `fires`."""
     protein = PROTEIN.format(change="total") + "total : volt\n"
-    reference = "Luboeinski & Tetzlaff 2021, Commun Biol 4:275, doi 10.1038/s42003-021-01778-y"
     start = {"p": parameter(0.0, says="protein"), "total": parameter(0.0, "mV", says="sum of changes over synapses")}
     if not fires:
-        return Neuron(name="neuron", equations=protein, parameters=_protein(), initial=start, reference=reference)
+        return Neuron(name="neuron", equations=protein, parameters=_protein(), initial=start, reference=_REFERENCE)
     return Neuron(
         name="neuron",
         equations="dV/dt = (V_rev - V + psp)/tau_mem : volt (unless refractory)\ndpsp/dt = -psp/tau_syn : volt\n" + protein,
@@ -150,7 +150,7 @@ def neuron(fires: bool = False) -> Neuron:
             "V": parameter(-65, "mV", says="membrane potential"),
             "psp": parameter(0, "mV", says="what arriving spikes drive the potential by"),
         },
-        reference=reference,
+        reference=_REFERENCE,
     )
 
 
@@ -165,7 +165,7 @@ def relay() -> Neuron:
         method="euler",
         parameters={k: p for k, p in _membrane().items() if k != "tau_syn"},
         initial={"V": parameter(-65, "mV", says="membrane potential")},
-        reference="Luboeinski & Tetzlaff 2021, Commun Biol 4:275, doi 10.1038/s42003-021-01778-y",
+        reference=_REFERENCE,
     )
 
 
