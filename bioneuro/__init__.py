@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bioneuro import brian, catalogue, evidence, measure, plot, protocol, study, theory, twin
+    from bioneuro import brian, bss2, catalogue, evidence, measure, plot, protocol, study, theory, twin
     from bioneuro.files import load, save
     from bioneuro.fit import fit, replay
     from bioneuro.model import Circuit, Neuron, Parameter, Pathway, Population, Projection, Synapse, delayed, parameter, side_by_side
@@ -28,11 +28,11 @@ _HOME = {
     "Twin": "bioneuro.twin",
     "verify": "bioneuro.verify",
 }
-_ROOMS = ("brian", "catalogue", "evidence", "measure", "plot", "protocol", "study", "theory", "twin")
+_ROOMS = ("brian", "bss2", "catalogue", "evidence", "measure", "plot", "protocol", "study", "theory", "twin")
 
 __all__ = [
     "Circuit", "Clock", "Events", "Neuron", "Parameter", "Pathway", "Population", "Projection", "Protocol", "Recording", "Synapse",
-    "Twin", "brian", "catalogue", "clock", "delayed", "evidence", "fit", "load", "measure", "parameter", "plot", "protocol", "replay", "save",
+    "Twin", "brian", "bss2", "catalogue", "clock", "delayed", "evidence", "fit", "load", "measure", "parameter", "plot", "protocol", "replay", "save",
     "side_by_side", "study", "theory", "twin", "verify",
 ]  # fmt: skip
 

@@ -30,6 +30,11 @@ def check(expression: str, wanted: Dimensions, known: Mapping[str, Dimensions], 
         raise UnitError(f"{place}: {expression.strip()!r} is in {describe(found)}, expected {describe(wanted)}; correct one of the two")
 
 
+def of(expression: str, known: Mapping[str, Dimensions], place: str) -> Dimensions | None:
+    """The dimensions of an expression; None where they hang on a name that is not known."""
+    return _of(ast.parse(expression.strip(), mode="eval").body, known, place)
+
+
 def check_condition(expression: str, flags: set[str], known: Mapping[str, Dimensions], place: str) -> None:
     """Refuse anything but comparisons and boolean variables (`flags`), joined by and, or, not, with consistent units."""
     tree = ast.parse(expression.strip(), mode="eval").body

@@ -10,35 +10,14 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from bioneuro import dimensions, text, units
-from bioneuro.records import ModelError, Parameter, did_you_mean
+from bioneuro.equations import FLAT, SPECIAL, Equation, check_variable, equations_of, states_of
+from bioneuro.records import LATER, ModelError, Parameter, did_you_mean
 
-SPECIAL = frozenset({*dimensions.PROVIDED, "xi"})
-"""Names that every engine provides; no parameter or state may take one."""
-
-FLAT = frozenset({"i", "j", "N", "N_incoming", "N_outgoing", "N_pre", "N_post", "i_pre", "i_post", "j_pre", "j_post"})
-"""Brian2's indices and counts. Trials lie side by side in one run, so they would mean something else in each trial."""
+UPDATES = "updates"
+"""In periodic code, the number of the update."""
 
 METHODS = ("euler", "exponential_euler", "exact", "rk2", "rk4", "heun", "milstein")
 """Brian2's integrators for clock-driven runs."""
-
-# What Brian2's objects or C++ use themselves: a variable of that name would be set aside without a word, or not compile.
-_RESERVED = frozenset(
-    """trial_index unit_index stimulus_index neuron_trial neuron_unit neuron_stimulus waveform_index counter_normal step_length
-    N_incoming_post N_outgoing_pre active add_to_magic_network before_run check_variable_write clock codeobj_class connect default_event
-    delay delay_ equations event_codes event_driven events indices method_choice multisynaptic_index name namespace order post pre
-    register_variable resetter run_on_event set_event_schedule source spike spikes start state state_updater stop subexpression_updater
-    summed_updaters target thresholder unregister_variable user_equations variables verify_dependencies when
-    alignas alignof asm auto bitand bitor bool brian case catch char compl const constexpr decltype default delete do double enum explicit
-    export extern float friend goto inline long mutable new noexcept nullptr operator private protected public register short signed sizeof
-    static std struct switch template this throw true false typedef typeid typename union unsigned using virtual void volatile xor
-    fabs fmod pow NAN NULL EOF INFINITY HUGE_VAL RAND_MAX BUFSIZ errno stdin stdout stderr""".split()
-)
-
-
-# Brian2 knows these as units wherever it meets them; single letters such as m and A it does not.
-_STANDARD = frozenset("ms us ns mV uV nV pA nA uA mA nS uS mS pS pF nF uF Hz kHz MHz cm mm um nm nM uM mM".split())
-_LONG = re.compile(r".?(volt|amp|farad|siemens|second|hertz|metre|ohm|gram|mole|molar)")
-_UNITS = text.UNITS | _STANDARD | set(filter(_LONG.fullmatch, units.NAMES))
 
 
 def _mapping(values: Mapping[str, Parameter], place: str) -> Mapping[str, Parameter]:
@@ -47,36 +26,6 @@ def _mapping(values: Mapping[str, Parameter], place: str) -> Mapping[str, Parame
         if not isinstance(value, Parameter):
             raise ModelError(f"{place}: {name!r} is a {type(value).__name__}; write parameter(number, unit, says=..., source=...)")
     return MappingProxyType(dict(values))
-
-
-@dataclass(frozen=True)
-class Equation:
-    """One line of equations: `kind` is "differential", "computed" or "plain"."""
-
-    name: str
-    kind: str
-    right: str
-    unit: str
-    flags: tuple[str, ...]
-
-
-def equations_of(equations: str) -> list[Equation]:
-    """The lines of equations that have passed the whitelist."""
-    found = []
-    for line in equations.splitlines():
-        body, _, tail = line.partition(":")
-        unit, _, flags = tail.partition("(")
-        left, equals, right = (part.strip() for part in body.partition("="))
-        derivative = re.fullmatch(r"d(\w+)\s*/\s*dt", left) if equals else None
-        kind = "differential" if derivative else "computed" if equals else "plain"
-        listed = tuple(flag.strip() for flag in flags.rpartition(")")[0].split(",") if flag.strip())
-        found.append(Equation(derivative[1] if derivative else left, kind, right, unit.strip(), listed))
-    return found
-
-
-def states_of(equations: str, *kinds: str) -> dict[str, str]:
-    """Names declared by equations of these kinds, with their units."""
-    return {e.name: e.unit for e in equations_of(equations) if e.kind in kinds}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -154,12 +103,33 @@ class Pathway:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Every:
+    """What a processor does to a synapse: statements run at every multiple of a period, the start of the run not counted.
+
+    What it reads is what holds just before any spike of the same moment. ``updates`` is the number of the update (1, 2, ...). A name
+    that is assigned first and is no state is local. The integer functions of `bioneuro.text.HARDWARE` have a meaning here.
+
+    Attributes:
+        period: the name of a parameter of the synapse (a time).
+        code: Brian2 statements.
+    """
+
+    period: str
+    code: str
+
+    def __post_init__(self) -> None:
+        text.check_statements(self.code, "every")
+        object.__setattr__(self, "code", text.without_comments(self.code, "every"))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Synapse:
     """A synapse or learning rule: Brian2 equations, what arriving spikes do, and numbers.
 
     Attributes:
         equations: Brian2 equations of the synapse; ``name_pre`` and ``name_post`` are variables of the neurons it joins.
         pathways: several per synapse are allowed, such as transmission and a later calcium influx.
+        every: statements run periodically, or None.
         method: Brian2's integrator for clock-driven runs. Event-driven runs solve the same equations exactly.
     """
 
@@ -170,12 +140,15 @@ class Synapse:
     parameters: Mapping[str, Parameter]
     initial: Mapping[str, Parameter] = field(default_factory=dict)
     reference: str = ""
+    every: Every | None = field(default=None, metadata={LATER: True})
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "pathways", tuple(self.pathways))
         _check_common(self)
         for n, pathway in enumerate(self.pathways):
             _check_time(self, pathway.delay, f"{self.name}.pathways[{n}].delay")
+        if self.every is not None:
+            _check_every(self, self.every)
         check_dynamics(self, self.name, {})
 
     @property
@@ -210,6 +183,32 @@ def _check_time(model: Neuron | Synapse, name: str, place: str) -> None:
         raise ModelError(f"{place}: {name!r} is {what}; allowed: one of {times} or ''." + did_you_mean(name, times))
 
 
+def _check_every(model: Synapse, every: Every) -> None:
+    """Statements in which a name may be local, and which see nothing but the synapse itself."""
+    place = f"{model.name}.every"
+    if not every.period:
+        raise ModelError(f"{place}.period: it is empty; name a parameter that is a time")
+    _check_time(model, every.period, f"{place}.period")
+    period = model.parameters[every.period].value
+    if period.ndim or period <= 0:
+        raise ModelError(f"{place}.period: {every.period!r} is {period} s; give one time above 0 for all synapses")
+    known = {**known_dimensions(model), UPDATES: units.DIMENSIONLESS}
+    given = frozenset(known)
+    pieces = (piece.strip() for line in every.code.splitlines() for piece in line.split(";"))
+    for line in filter(None, pieces):
+        found = text.check_statements(line, place)
+        for name in sorted(found.read - set(known) | {n for n in found.read | found.assigned if n.endswith(("_pre", "_post")) or n in FLAT}):
+            raise ModelError(f"{place}, {line!r}: {name!r} is not known here. Known: {sorted(set(known) - SPECIAL)}." + did_you_mean(name, known))
+        _refuse_constants(model, place, found, known=given)
+        (name,) = found.assigned
+        if model.states.get(name) == "boolean":
+            raise ModelError(f"{place}, {line!r}: {name!r} is boolean; declare it as integer and use 0 and 1")
+        if name not in known:
+            check_variable(name, f"{place}, {line!r}")
+            known[name] = dimensions.of(line.partition("=")[2], known, place) or units.DIMENSIONLESS
+        dimensions.check_statements(line, known, place)
+
+
 def _check_common(model: Neuron | Synapse) -> None:
     text.check_name(model.name, "name")
     text.check_equations(model.equations, f"{model.name}.equations")
@@ -223,7 +222,7 @@ def _check_common(model: Neuron | Synapse) -> None:
     lines = equations_of(model.equations)
     declared = {e.name for e in lines}
     for name in (*(e.name for e in lines if "summed" not in e.flags), *model.parameters):
-        _check_variable(name, model.name)
+        check_variable(name, model.name)
     for name in sorted(declared & set(model.parameters)):
         raise ModelError(f"{model.name}.parameters: {name!r} is already a variable; rename one of the two")
     for e in lines:
@@ -256,18 +255,6 @@ def _check_summed(model: Neuron | Synapse, e: Equation) -> None:
         )
     if "constant over dt" in e.flags or "shared" in e.flags:
         raise ModelError(f"{model.name}.equations: {e.name!r} is (summed) and more; leave the other flag out")
-
-
-def _check_variable(name: str, place: str) -> None:
-    if name.endswith(("_pre", "_post")):
-        raise ModelError(
-            f"{place}: {name!r} ends in '_pre' or '_post', which in a synapse means a variable of the neuron at that end; "
-            f"rename it, for example to {name.replace('_p', 'p')!r}"
-        )
-    if name in _UNITS:
-        raise ModelError(f"{place}: {name!r} is the name of a unit; rename the variable, for example to {name + '_0'!r}")
-    if name in SPECIAL | FLAT | _RESERVED or name.startswith("xi_"):
-        raise ModelError(f"{place}: {name!r} is a name that the engines use themselves; rename it, for example to {name + '_0'!r}")
 
 
 def known_dimensions(model: Neuron | Synapse) -> dict[str, units.Dimensions]:
@@ -311,6 +298,8 @@ def _check_names(model: Neuron | Synapse, place: str, found: text.Names, *, nois
     known = set(known_dimensions(model))
     for name in sorted(found.called & {"rand", "randn"}):
         raise ModelError(f"{place}: {name}() draws numbers that no seed reaches; write noise as 'xi' in a differential equation")
+    for name in sorted(found.called & set(text.HARDWARE)):
+        raise ModelError(f"{place}: {name}() is a function of a processor; it has a meaning in periodic code only (Synapse.every)")
     for name in sorted(found.read | found.assigned):
         if name in FLAT:
             raise ModelError(f"{place}: {name!r} runs over all trials, which lie side by side; use a parameter with one value per unit")
@@ -321,6 +310,11 @@ def _check_names(model: Neuron | Synapse, place: str, found: text.Names, *, nois
             raise ModelError(
                 f"{place}: {name!r} is neither a state nor a parameter. Known: {sorted(known - SPECIAL)}." + did_you_mean(name, known)
             )
+    _refuse_constants(model, place, found, known=frozenset(known))
+
+
+def _refuse_constants(model: Neuron | Synapse, place: str, found: text.Names, *, known: frozenset[str]) -> None:
+    """Of what a model knows, states alone can be assigned."""
     for name in sorted(found.assigned & known - set(model.states)):
         what = "a parameter, which stays as it is during a run" if name in model.parameters else "not a state"
         raise ModelError(f"{place}: {name!r} is {what}; states that can be changed: {sorted(model.states)}")

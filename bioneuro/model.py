@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bioneuro import text, units
-from bioneuro.dynamics import SPECIAL, Neuron, Pathway, Synapse, check_dynamics, known_dimensions, read_from_ends
+from bioneuro.dynamics import Every, Neuron, Pathway, Synapse, check_dynamics, known_dimensions, read_from_ends
 from bioneuro.records import ModelError, Parameter, did_you_mean, digest, frozen, parameter
 
 __all__ = [
-    "SPECIAL", "Circuit", "ModelError", "Neuron", "Parameter", "Pathway", "Population", "Projection", "Synapse", "delayed",
+    "Circuit", "Every", "ModelError", "Neuron", "Parameter", "Pathway", "Population", "Projection", "Synapse", "delayed",
     "did_you_mean", "digest", "frozen", "parameter", "side_by_side",
 ]  # fmt: skip
 
@@ -111,6 +111,8 @@ class Circuit:
             if summed.count(path) > 1:
                 raise ModelError(f"circuit {self.name!r}: two projections sum into {path!r}; give each a variable of its own and add them there")
         object.__setattr__(self, "projections", complete)
+        if any(p.synapse.every and p.synapse.parameters[p.synapse.every.period].value != self.period for p in complete):
+            raise ModelError(f"circuit {self.name!r}: its synapses are updated with several periods; a processor has one: give all of them that")
         for population in self.populations:
             self._check_sizes(population.name, population.neuron, population.size)
         for projection in complete:
@@ -183,6 +185,11 @@ class Circuit:
         """Placed name -> neuron or synapse; ports have none."""
         neurons = {p.name: p.neuron for p in self.populations if p.neuron is not None}
         return {**neurons, **{p.name: p.synapse for p in self.projections}}
+
+    @property
+    def period(self) -> float:
+        """Seconds between the updates by a processor, 0 if no synapse has any."""
+        return max((float(p.synapse.parameters[p.synapse.every.period].value) for p in self.projections if p.synapse.every), default=0.0)
 
     @property
     def digest(self) -> str:

@@ -194,8 +194,9 @@ def _check_phases(circuit: Circuit, path: str, unit: str) -> None:
     if name not in model.parameters:
         raise ProtocolError(f"phases: {path!r} is a state, which the equations change; parameters: {', '.join(sorted(circuit.values))}")
     fixed = [getattr(model, "refractory", ""), *(p.delay for p in getattr(model, "pathways", ()))]
+    fixed += [model.every.period] if getattr(model, "every", None) else []  # type: ignore[union-attr]
     if name in fixed:
-        raise ProtocolError(f"phases: {path!r} is a delay or a refractory period, which cannot change during a run")
+        raise ProtocolError(f"phases: {path!r} is a delay, a refractory period or the period of updates, which cannot change during a run")
     expected = model.parameters[name].unit
     if units.unit(expected).dimensions != units.unit(unit).dimensions:
         given = units.describe(units.unit(unit).dimensions)

@@ -35,6 +35,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
+LATER = "later"
+"""Metadata of a field that is no part of the digest while it is None."""
+
+
 def _canonical(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         plain = np.ascontiguousarray(value)
@@ -42,7 +46,9 @@ def _canonical(value: Any) -> Any:
             return [str(plain.dtype), list(plain.shape), [_canonical(x) for x in plain.ravel().tolist()]]
         return [str(plain.dtype), list(plain.shape), hashlib.sha256(plain.tobytes()).hexdigest()]
     if dataclasses.is_dataclass(value):
-        shown = {f.name: _canonical(getattr(value, f.name)) for f in dataclasses.fields(value) if f.repr}
+        # A field that came later is left out while it says nothing: records made before it keep their digest.
+        fields = [f for f in dataclasses.fields(value) if f.repr and not (f.metadata.get(LATER) and getattr(value, f.name) is None)]
+        shown = {f.name: _canonical(getattr(value, f.name)) for f in fields}
         return {"": type(value).__name__, **shown}
     if isinstance(value, Mapping):
         return {str(k): _canonical(v) for k, v in value.items()}
@@ -73,7 +79,7 @@ class Parameter:
 
     Attributes:
         value: SI value, a read-only scalar or one value per unit of a population, float64.
-        unit: the unit it is written and shown in, such as ``"ms"``.
+        unit: the unit it is written and shown in, such as ``"ms"``; ``"integer"`` for a whole number of 32 bits.
         low, high: bounds in SI, inclusive.
         says: what it means.
         source: paper and place in it.
@@ -96,6 +102,8 @@ class Parameter:
             raise ModelError(f"{place}: the value {self.value} is not finite; give finite numbers")
         if not self.low <= self.high:
             raise ModelError(f"{place}: the bounds [{self.low}, {self.high}] hold no number; give low <= high")
+        if self.unit == "integer" and not np.all((self.value == np.rint(self.value)) & (np.abs(self.value) < 2**31)):
+            raise ModelError(f"{place}: {self.value} is no integer of 32 bits; give whole numbers below 2**31, or the unit '1'")
         self.check_bounds(self.value, place)
 
     @property
@@ -115,7 +123,7 @@ class Parameter:
 
     def __str__(self) -> str:
         number = f"{self.shown:.10g}" if self.value.ndim == 0 else f"[{self.value.size} values]"
-        return number if self.unit == "1" else f"{number} {self.unit}"
+        return number if self.unit in ("1", "integer") else f"{number} {self.unit}"
 
     def with_value(self, value: Any, place: str) -> "Parameter":
         """The same parameter with another value; raises if its unit or bounds are violated."""

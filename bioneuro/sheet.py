@@ -60,6 +60,9 @@ def _dynamics(model: Neuron | Synapse) -> list[str]:
         for pathway in model.pathways:
             delay = f", {pathway.delay} = {model.parameters[pathway.delay]} later" if pathway.delay else ""
             lines.append(f"on {pathway.event}{delay}: {_joined(pathway.code)}")
+        if model.every is not None:
+            lines.append(f"every {model.every.period} = {model.parameters[model.every.period]}:")
+            lines += [f"    {piece.strip()}" for piece in model.every.code.splitlines() if piece.strip()]
     start = ", ".join(f"{key} = {value}" for key, value in model.initial.items())
     return [*lines, *([f"at first {start}"] if start else [])]
 

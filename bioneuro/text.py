@@ -24,13 +24,25 @@ from types import MappingProxyType
 from bioneuro.sizes import MAX_NAME, TextError, check_sizes, operands, quote, refuse, size_of
 
 __all__ = [
-    "FLAGS", "FUNCTIONS", "UNITS", "Names", "TextError", "check_equations", "check_expression", "check_name", "check_statements",
+    "FLAGS", "FUNCTIONS", "HARDWARE", "UNITS", "Names", "TextError", "check_equations", "check_expression", "check_name", "check_statements",
     "equation_lines", "names", "without_comments",
 ]  # fmt: skip
 
 _OF_ONE = """exp log log10 sqrt sin cos tan sinh cosh tanh arcsin arccos arctan abs sign floor ceil int
     exprel expm1 log1p"""
-FUNCTIONS: Mapping[str, int] = MappingProxyType(dict.fromkeys(_OF_ONE.split(), 1) | {"clip": 3, "timestep": 2, "rand": 0, "randn": 0})
+_PPU = {
+    "quantise": "value bits", "count": "value low high", "add": "a b bits", "subtract": "a b bits", "multiply": "a b bits", "scale": "a b n",
+    "round": "wide n offset draw", "saturate": "x bits", "weight": "x bits", "byte": "state",
+    "clip": "x low high", "lfsr": "state reads k", "uniform": "k", "normal": "k", "noise": "value k",
+}  # fmt: skip
+HARDWARE: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {f"ppu_{name}": tuple("float" if a == "value" else "integer" for a in arguments.split()) for name, arguments in _PPU.items()}
+)
+"""What a processor's periodic code may call besides, and Brian2's types of the arguments: the integer arithmetic and the random numbers of
+`bioneuro.bss2`. All return integers but ``ppu_normal``, a standard normal draw, and ``ppu_noise``, one times a value."""
+
+_OTHERS = {"clip": 3, "timestep": 2, "rand": 0, "randn": 0, **{name: len(types) for name, types in HARDWARE.items()}}
+FUNCTIONS: Mapping[str, int] = MappingProxyType(dict.fromkeys(_OF_ONE.split(), 1) | _OTHERS)
 """The functions that may be called, and their number of arguments."""
 
 _SI = """metre meter kilogram kgram second amp ampere kelvin mole mol candle radian steradian hertz Hz newton

@@ -26,8 +26,8 @@ LONGEST = 9e8
 POINT, BREAK = -1, -2
 """Events that are no spikes: a grid point, and a time at which a parameter changes."""
 
-POINTS, BREAKS = "", "bioneuro_breaks"
-"""Their ports among the arrivals. What is at the time of a breakpoint comes after it, so breakpoints come first."""
+POINTS, BREAKS, UPDATES = "", "bioneuro_breaks", "bioneuro_updates"
+"""Ports of what is no spike. What is at the time of a breakpoint comes after it, so breakpoints come first."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -49,13 +49,20 @@ class Arrivals:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ClockTiming:
-    """Steps of one length: `reads` (trial, reads) and `breaks` (of phases) in completed steps."""
+    """Steps of one length: `reads` (trial, reads), `breaks` (of phases) and `period` (of updates, or 0) in completed steps."""
 
     dt: float
     reads: Ints
     spikes: Mapping[str, Imposed]
     delays: Mapping[str, tuple[int, ...]]
     breaks: Ints
+    period: int = 0
+
+    @property
+    def updates(self) -> Ints:
+        """The number of the update that begins each step, or 0, shape (step, 1)."""
+        step = np.arange(self.n_steps)
+        return np.where(step % max(self.period, 1) == 0, step // max(self.period, 1), 0)[:, None]
 
     @property
     def n_steps(self) -> int:
@@ -101,20 +108,37 @@ class EventTiming:
         arrivals: port -> its spikes; the keys `BREAKS`, which comes first, and `POINTS` hold breakpoints of phases and grid points, if any.
         readings: seconds, shape (stimulus, reads).
         stimulus: of each trial.
+        period: seconds between updates by a processor, or 0 for none. Millions of them are counted, never listed.
     """
 
     arrivals: Mapping[str, Arrivals]
     readings: Floats
     stimulus: Ints
     delays: Mapping[str, tuple[int, ...]]
+    period: float = 0.0
     dt: None = None
 
     @functools.cached_property
     def _ticks(self) -> tuple[Mapping[str, Imposed], Floats, Ints, Mapping[str, Ints]]:
-        sources = [(a.stimulus, a.time) for a in self.arrivals.values()]
-        found, lengths, reads = ticks(sources, self.readings, alone=BREAKS in self.arrivals)
-        placed = dict(zip(self.arrivals, found, strict=True))
+        listed = {**self.arrivals, UPDATES: self._updates} if self.period else self.arrivals
+        sources = [(a.stimulus, a.time) for a in listed.values()]
+        found, lengths, reads = ticks(sources, self.readings, alone=BREAKS in listed)
+        placed = dict(zip(listed, found, strict=True))
         return {p: _imposed(placed[p], a.index) for p, a in self.arrivals.items() if p not in (POINTS, BREAKS)}, lengths.T, reads, placed
+
+    @property
+    def _updates(self) -> Arrivals:
+        return _everywhere(multiples(self.period, float(self.readings.max())), POINT, self.readings.shape[0])
+
+    @property
+    def updates(self) -> Ints:
+        """The number of the update in each step, or 0, shape (step, stimulus)."""
+        n = np.zeros((self.n_steps, self.readings.shape[0]), np.int64)
+        if self.period:
+            tick, listed = self._ticks[3][UPDATES], self._updates
+            number = np.tile(np.arange(1, tick.size // self.readings.shape[0] + 1), self.readings.shape[0])
+            n[tick[tick >= 0], listed.stimulus[tick >= 0]] = number[tick >= 0]
+        return n
 
     @property
     def phase(self) -> Ints:
@@ -225,11 +249,12 @@ def on_clock(
         spikes[port] = Imposed(step=step, index=index)
     delays = {}
     for p in circuit.projections:
-        _refuse_delay_setting(p, protocol)
+        _refuse_setting(p, protocol)
         times = np.array([_delay(p.synapse, w.delay, p.name) for w in p.synapse.pathways])
         delays[p.name] = tuple(to_grid(times, clock, f"delays of {p.name}", shifts).tolist())
     breaks = to_grid(breakpoints(protocol), clock, "phases", shifts)
-    return ClockTiming(dt=clock.dt, reads=reads, spikes=spikes, delays=delays, breaks=breaks)
+    every = to_grid(np.array([circuit.period]), clock, "period of updates", shifts)
+    return ClockTiming(dt=clock.dt, reads=reads, spikes=spikes, delays=delays, breaks=breaks, period=int(every[0]))
 
 
 def breakpoints(protocol: Protocol) -> Floats:
@@ -247,17 +272,19 @@ def _refuse_double(step: Ints, index: Ints, port: str, where: str, times: Floats
         )
 
 
-def _refuse_delay_setting(p: Projection, protocol: Protocol) -> None:
+def _refuse_setting(p: Projection, protocol: Protocol) -> None:
     for pathway in p.synapse.pathways:
         if pathway.delay and f"{p.name}.{pathway.delay}" in protocol.settings:
             raise ProtocolError(f"settings: {p.name}.{pathway.delay} is a delay, which is common to all trials; run one protocol per delay")
+    if p.synapse.every is not None and f"{p.name}.{p.synapse.every.period}" in protocol.settings:
+        raise ProtocolError(f"settings: {p.name}.{p.synapse.every.period} is the period of updates of all trials; run one protocol per period")
 
 
 def _port_delay(circuit: Circuit, population: Population, protocol: Protocol) -> float:
     """The one delay with which the spikes of a port arrive everywhere."""
     found = {0.0} if not circuit.projections else set()
     for p in circuit.projections:
-        _refuse_delay_setting(p, protocol)
+        _refuse_setting(p, protocol)
         for w in p.synapse.pathways:
             if (p.pre if w.event == "pre" else p.post) == population.name:
                 found.add(_delay(p.synapse, w.delay, p.name))
@@ -290,6 +317,7 @@ def by_events(circuit: Circuit, protocol: Protocol, drawn: Mapping[str, Drawn]) 
         readings=protocol.reads,
         stimulus=protocol.stimulus,
         delays={p.name: (0,) * len(p.synapse.pathways) for p in circuit.projections},
+        period=circuit.period,
     )
 
 
@@ -313,4 +341,9 @@ def _refuse_same_instant(s: Drawn, port: str) -> None:
 
 def _grid(protocol: Protocol, reads: Floats) -> Floats:
     step = protocol.stepping.grid if isinstance(protocol.stepping, Events) else 0.0
-    return np.asarray(np.arange(1, int(reads.max() / step) + 1) * step, np.float64) if step > 0 else np.empty(0)
+    return multiples(step, float(reads.max())) if step > 0 else np.empty(0)
+
+
+def multiples(step: float, last: float) -> Floats:
+    """step, 2*step, ... up to `last`."""
+    return np.asarray(np.arange(1, int(last / step) + 1) * step, np.float64)

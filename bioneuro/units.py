@@ -59,7 +59,7 @@ _PREFIX = {"": 1.0, "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "c"
 
 
 def _table() -> dict[str, tuple[float, Dimensions]]:
-    table: dict[str, tuple[float, Dimensions]] = {"1": (1.0, DIMENSIONLESS)}
+    table: dict[str, tuple[float, Dimensions]] = {"1": (1.0, DIMENSIONLESS), "integer": (1.0, DIMENSIONLESS)}
     for prefix, factor in _PREFIX.items():
         for name, (scale, dims) in _BASE.items():
             table[prefix + name] = (factor * scale, dims)

@@ -12,9 +12,10 @@ import pytest
 from bioneuro import brian, protocol
 from bioneuro.brian.simulate import SimulationError
 from bioneuro.catalogue import brette2005, graupner2012, song2000, vogels2005
-from bioneuro.dynamics import FLAT, METHODS
+from bioneuro.dynamics import METHODS
+from bioneuro.equations import FLAT, SPECIAL
 from bioneuro.flow import FlowError
-from bioneuro.model import SPECIAL, Circuit, ModelError, Neuron, Parameter, Pathway, Population, Projection, Synapse, parameter
+from bioneuro.model import Circuit, ModelError, Neuron, Parameter, Pathway, Population, Projection, Synapse, parameter
 from bioneuro.plan import plan
 from bioneuro.protocol import Current, Events, Poisson, Protocol, ProtocolError, Spikes
 from bioneuro.sizes import TextError

@@ -16,7 +16,7 @@ from scipy.special import exprel
 
 from bioneuro import protocol
 from bioneuro.catalogue import graupner2012
-from bioneuro.dynamics import equations_of
+from bioneuro.equations import equations_of
 from bioneuro.flow import FlowError, flow
 from bioneuro.plan import plan
 from bioneuro.theory.graupner2012 import pulsed_moments

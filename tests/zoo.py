@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from zoo_protocol import imposed, neurons, ports, refused
 
 from bioneuro import catalogue, units
-from bioneuro.dynamics import equations_of
+from bioneuro.equations import equations_of
 from bioneuro.model import Circuit, Neuron, Parameter, Population, Projection, Synapse, digest
 from bioneuro.protocol import Protocol
 from bioneuro.recording import Recording

@@ -9,14 +9,15 @@ import numpy as np
 from brian2.codegen.targets import codegen_targets
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
+from numpy.typing import NDArray
 
 from bioneuro.brian import functions
 from bioneuro.plan import Plan
 from bioneuro.statements import Assembly
-from bioneuro.timing import EventTiming
+from bioneuro.timing import EventTiming, multiples
 
 TEMPLATES = Path(__file__).parent / "templates"
-READINGS = "bioneuro_readings"
+READINGS, EVERY = "bioneuro_readings", "every"
 
 SHARED = ('"objects.h"', '"bioneuro.h"', '"brianlib/common_math.h"', "<algorithm>", "<climits>", "<cmath>", "<fstream>", "<iostream>")
 """Headers that the generated sources include anyway, compiled once for all of them."""
@@ -69,7 +70,7 @@ def generate(device: Standalone, assembly: Assembly, plan: Plan, folder: Path) -
     """Write sources and data of a run into `folder`; returns the layout of one reading."""
     device.headers = ['"bioneuro.h"']
     ports = [p.name for p in plan.circuit.populations if p.neuron is None]
-    names = [*functions.tables(plan), "reads"]
+    names = [*_tables(plan)]
     tags = "".join(f"struct {n}; " for n in names) + "".join(f"struct train_{p}; " for p in ports)
     # The generators' own files name the tags too: declare them all in the one header that every file includes.
     loads = [f'bioneuro::load_table<bioneuro::{n}>("static_arrays/bioneuro_{n}");' for n in names]
@@ -77,6 +78,9 @@ def generate(device: Standalone, assembly: Assembly, plan: Plan, folder: Path) -
         for p in plan.timing.arrivals:
             fired = f"&bioneuro::Train<bioneuro::train_{p}>::fired" if p in ports else "0"
             loads.append(f'bioneuro::Events::add("static_arrays/bioneuro_train_{p}", {fired});')
+        if plan.timing.period:
+            every = f"bioneuro::Table<bioneuro::{EVERY}>::values"
+            loads.append(f"bioneuro::Events::every({every}[0], {every}[1]);")
         reads = "bioneuro::Table<bioneuro::reads>"
         loads.append(f"bioneuro::Events::prepare({reads}::values, {reads}::rows, {reads}::columns);")
     else:
@@ -123,10 +127,18 @@ def _readings(device: Standalone, assembly: Assembly, plan: Plan) -> tuple[np.dt
     return np.dtype(fields), body
 
 
+def _tables(plan: Plan) -> dict[str, NDArray[np.float64]]:
+    """What the program reads as tables: those of functions, reading times and, from event to event, period and number of updates."""
+    timing, found = plan.timing, functions.tables(plan)
+    if isinstance(timing, EventTiming):
+        every = {EVERY: np.array([[timing.period, float(multiples(timing.period, float(timing.readings.max())).size)]])} if timing.period else {}
+        return {**found, "reads": timing.readings, **every}
+    return {**found, "reads": timing.snapshots.astype(np.float64)[:, None]}
+
+
 def _write_data(plan: Plan, folder: Path) -> None:
     timing = plan.timing
-    reads = timing.readings if isinstance(timing, EventTiming) else timing.snapshots.astype(np.float64)[:, None]
-    for name, table in {**functions.tables(plan), "reads": reads}.items():
+    for name, table in _tables(plan).items():
         with open(folder / f"bioneuro_{name}", "wb") as file:
             np.array(table.shape, dtype=np.int64).tofile(file)
             np.ascontiguousarray(table, dtype=np.float64).tofile(file)

@@ -14,7 +14,10 @@ from brian2.core.functions import Function
 from numpy.typing import NDArray
 
 from bioneuro import noise
+from bioneuro.brian import processor
+from bioneuro.bss2.functions import CPP_NAMES
 from bioneuro.plan import Plan
+from bioneuro.statements.periodic import UPDATE
 from bioneuro.statements.read import signatures
 from bioneuro.statements.step import LENGTH, NORMAL, PHASE, phase_name
 
@@ -25,6 +28,8 @@ def tables(plan: Plan) -> dict[str, NDArray[np.float64]]:
     """Name -> two-dimensional table that the run reads."""
     found = {f"drive_{name}": table for name, (_, table) in plan.currents.items()}
     found |= {phase_name(*path.split(".")): table for path, (_, table) in plan.phases.items()}
+    if plan.circuit.period and plan.dt is not None:
+        found[UPDATE] = np.array([[float(plan.timing.period)]])
     if plan.phases and plan.dt is not None:
         found[PHASE] = plan.timing.phase.astype(np.float64)
     return {**found, SEED: np.array([[plan.seed & 0xFFFFFFFF, plan.seed >> 32]], dtype=np.float64)}
@@ -46,12 +51,17 @@ def functions(plan: Plan, *, compiled: bool) -> Mapping[str, Function]:
     for name, function in known.items():
         if name == NORMAL:
             _implement_normal(function, plan.seed)
+        elif name == UPDATE:
+            _implement_update(function, None if compiled else plan.timing.updates, events=plan.dt is None)
         elif name.startswith(f"{PHASE}__"):
             # The compiled program knows in which phase a stimulus is while it merges events; on a clock it is a table.
             _implement_phase(function, name, content[name], None if compiled and plan.dt is None else plan.timing.phase)
+        elif name in CPP_NAMES:
+            processor.implement(function, name, seed=plan.seed, words=f"bioneuro::Table<bioneuro::{SEED}>::values")
         elif name in content:
             _implement_table(function, name, content[name])
-    return {name: f for name, f in known.items() if name in content or name == NORMAL or (name == LENGTH and plan.dt is None)}
+    unlisted = {NORMAL, UPDATE, *CPP_NAMES, *([LENGTH] if plan.dt is None else [])}
+    return {name: f for name, f in known.items() if name in content or name in unlisted}
 
 
 _LENGTH_CPP = f"""
@@ -100,6 +110,30 @@ def _implement_phase(function: Function, name: str, table: NDArray[np.float64], 
         return _namespace{name}_values[_namespace{name}_rows[step*{rows.shape[1]} + stimulus % {rows.shape[1]}]*{table.shape[1]} + column]
     """
     held = {f"{name}_values": np.ascontiguousarray(table).ravel(), f"{name}_rows": np.ascontiguousarray(rows, np.int64).ravel()}
+    function.implementations.add_implementation(CythonCodeGenerator, cython, namespace=held)
+
+
+def _implement_update(function: Function, number: NDArray[np.int64] | None, *, events: bool) -> None:
+    """The number of the update in a step of a stimulus: counted by the compiled program, a table (step, stimulus) for the others."""
+    counted = f"(int64_t)bioneuro::Table<bioneuro::{UPDATE}>::values[0]"
+    body = "bioneuro::Events::update[stimulus]" if events else f"step % {counted} == 0 ? step/{counted} : 0"
+    cpp = f"""
+    static inline int64_t _{UPDATE}(const int64_t step, const int64_t stimulus) {{ return {body}; }}
+    """
+    function.implementations.add_implementation(CPPCodeGenerator, cpp, name=f"_{UPDATE}")
+    if number is None:
+        return
+
+    def lookup(step: Any, stimulus: Any) -> Any:
+        return number[step, stimulus]
+
+    function.implementations.add_numpy_implementation(lookup, discard_units=True)
+    cython = f"""
+    cdef int64_t {UPDATE}(int64_t step, int64_t stimulus):
+        global _namespace{UPDATE}_number
+        return _namespace{UPDATE}_number[step*{number.shape[1]} + stimulus]
+    """
+    held = {f"{UPDATE}_number": np.ascontiguousarray(number, np.int64).ravel()}
     function.implementations.add_implementation(CythonCodeGenerator, cython, namespace=held)
 
 

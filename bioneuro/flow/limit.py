@@ -8,7 +8,7 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
-from bioneuro.dynamics import equations_of
+from bioneuro.equations import equations_of
 from bioneuro.flow.read import FlowError, rate_of
 
 Floats = NDArray[np.float64]

@@ -16,14 +16,16 @@ from bioneuro.flow import FlowError
 from bioneuro.model import Circuit, ModelError, Neuron, Pathway, Population, Projection, Synapse
 from bioneuro.plan import Plan
 from bioneuro.statements.ends import Ends, ends
+from bioneuro.statements.periodic import draws, periodic
 from bioneuro.statements.step import IN_NEURON, IN_SYNAPSE, Step, phase_name, then
 
 TICK = 1e-3
 """Seconds Brian2's clock believes an event step to last; nothing reads it."""
 
-FIRST, SUMS, SLOW, NEURONS = -2000, 1000, 2000, 3000
+FIRST, AHEAD, SUMS, SLOW, NEURONS, BEHIND = -2000, -1900, 1000, 2000, 3000, 4000
 """Order within a step. First parameters that change; in an event run, after the fast steps of synapses: sums over them, their slow
-steps, the steps of neurons. On a clock Brian2's own order holds: sums, neurons, synapses."""
+steps, the steps of neurons, and behind all that periodic code: it sees what holds when the step ends, before its spikes. On a clock periodic
+code goes ahead of the step that begins at its time; then Brian2's own order holds: sums, neurons, synapses."""
 
 STANDALONE_EMPTY = np.empty(0, dtype=np.int64)
 
@@ -109,7 +111,8 @@ def _declared(plan: Plan, owner: str, model: Neuron | Synapse) -> str:
     for name, parameter in model.parameters.items():
         path = f"{owner}.{name}"
         flags = "" if path in plan.phases else " (constant)" if plan.values[path].ndim else " (shared, constant)"
-        lines.append(f"{name} : {units.base(units.unit(parameter.unit).dimensions)}{flags}")
+        unit = "integer" if parameter.unit == "integer" else units.base(units.unit(parameter.unit).dimensions)
+        lines.append(f"{name} : {unit}{flags}")
     return "\n".join(lines)
 
 
@@ -118,11 +121,11 @@ def phased(plan: Plan, owner: str) -> list[str]:
     return [path.partition(".")[2] for path in plan.phases if path.partition(".")[0] == owner]
 
 
-def _bookkeeping(plan: Plan, owner: str, code: str) -> str:
+def _bookkeeping(plan: Plan, owner: str, code: str, *, draws: bool = False) -> str:
     """Constants that say where an element lies, declared only where the text reads them."""
     trial, unit, stimulus = located(plan, owner)
     lines = []
-    if re.search(r"\bxi\w*\b", code):
+    if draws or re.search(r"\bxi\w*\b", code):
         lines.append(f"{trial} : integer (constant)\n{unit} : integer (constant)")
     if plan.dt is None or phased(plan, owner):
         lines.append(f"{stimulus} : integer (constant)")
@@ -181,19 +184,22 @@ def _synapses(
 ) -> Any:
     synapse = projection.synapse
     equations = with_driving(synapse.equations, events=plan.dt is None)
+    updates = periodic(projection.name, synapse, events=plan.dt is None)
+    if updates:
+        equations = "\n".join([equations, *(f"{name} : 1" for name in updates.kept)])
     if step.ends:
         equations = "\n".join([equations, *added_lines(step.ends)])
-    whole = "\n".join((equations, _declared(plan, projection.name, synapse), _bookkeeping(plan, projection.name, equations)))
+    whole = "\n".join((equations, _declared(plan, projection.name, synapse), _bookkeeping(plan, projection.name, equations, draws=draws(synapse))))
     heard = pathways_of(plan.circuit, projection)
     times = plan.delays[projection.name]
     delays = {key: Quantity(times[k] * float(clock.dt), dim=b2.second.dim) for k, (key, _) in heard.items()}
-    code = {event: {key: p.code for key, p in heard.values() if p.event == event} for event in ("pre", "post")}
+    on = {event: {key: p.code for key, p in heard.values() if p.event == event} for event in ("pre", "post")}
     group = b2.Synapses(
         objects[projection.pre],
         objects[projection.post],
         whole,
-        on_pre=code["pre"] or None,
-        on_post=code["post"] or None,
+        on_pre=on["pre"] or None,
+        on_post=on["post"] or None,
         delay=delays,
         method=step,
         namespace=dict(functions),
@@ -217,6 +223,11 @@ def _synapses(
             return step.slow
 
         then(group, f"{projection.name}_slow", SLOW + order, slow)
+    if updates:
+        place = (BEHIND if plan.dt is None else AHEAD) + 2 * order
+        if updates.first:
+            then(group, f"{projection.name}_draws", place, lambda _: updates.first)
+        then(group, f"{projection.name}_updates", place + 1, lambda _: updates.then)
     return group
 
 

@@ -14,8 +14,9 @@ from brian2.core.tracking import InstanceTrackerSet, Trackable
 # The name `brian2.devices.device` is a proxy of the active device; the module behind it holds which one is active.
 devices: Any = importlib.import_module("brian2.devices.device")
 
-STRICT = ["-w", "-O3", "-ffp-contract=off", "-march=native", "-std=c++11"]
-"""IEEE arithmetic in the order written: what makes engines agree to the last bit of every operation but exp and its kin."""
+STRICT = ["-w", "-O3", "-ffp-contract=off", "-fno-trapping-math", "-march=native", "-std=c++11"]
+"""IEEE arithmetic in the order written: what makes engines agree to the last bit of every operation but exp and its kin. No program looks
+at the flags that operations raise, so that comparisons may stand in vector units."""
 FAST = ["-w", "-O3", "-DBIONEURO_FAST", "-ffast-math", "-fno-finite-math-only", "-march=native", "-std=c++11"]
 
 CORES = ["-fopenmp"] if sys.platform == "linux" else []

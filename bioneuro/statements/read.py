@@ -12,11 +12,14 @@ from brian2.devices.device import runtime_device
 from brian2.units.fundamentalunits import Unit, get_or_create_dimension
 
 from bioneuro import units
+from bioneuro.model import Circuit
 from bioneuro.plan import Plan, Wiring
 from bioneuro.statements.assemble import Assembly, assemble, pathways_of, refuse_unlike
 from bioneuro.statements.context import borrowed
 from bioneuro.statements.ends import ends
+from bioneuro.statements.periodic import ADDRESSED, DRAWS, UPDATE
 from bioneuro.statements.step import LENGTH, NORMAL, Later, phase_name
+from bioneuro.text import HARDWARE, check_statements
 
 _ORDER = {"update": 0, "sum": 0, "threshold": 1, "pathway": 2, "reset": 3}
 
@@ -67,6 +70,11 @@ def signatures(plan: Plan) -> dict[str, Function]:
         NORMAL: Function(np.add, arg_units=[1] * 4, arg_types=["integer"] * 4, return_type="float", return_unit=1, stateless=False),
         LENGTH: Function(np.add, arg_units=[1, 1], arg_types=["integer"] * 2, return_type="float", return_unit=Unit(1.0, dim=_SECOND)),
     }
+    if plan.circuit.period:
+        found[UPDATE] = Function(np.add, arg_units=[1, 1], arg_types=["integer"] * 2, return_type="integer", return_unit=1)
+    for name in processor_functions(plan.circuit):
+        types, result = HARDWARE.get(name) or DRAWS[name][:-1], "integer" if name in HARDWARE else DRAWS[name][-1]
+        found[name] = Function(np.add, arg_units=[1] * len(types), arg_types=list(types), return_type=result, return_unit=1)
     for name, current in plan.protocol.currents.items():
         unit = Unit(1.0, dim=_dimension(current.unit))
         found[f"drive_{name}"] = Function(np.add, arg_units=[1, 1], arg_types=["integer"] * 2, return_type="float", return_unit=unit)
@@ -74,6 +82,14 @@ def signatures(plan: Plan) -> dict[str, Function]:
         unit = Unit(1.0, dim=_dimension(course.unit))
         found[phase_name(*path.split("."))] = Function(np.add, arg_units=[1] * 3, arg_types=["integer"] * 3, return_type="float", return_unit=unit)
     return found
+
+
+def processor_functions(circuit: Circuit) -> list[str]:
+    """The functions of a processor, by the names that engines know, which the periodic code of a circuit calls."""
+    codes = [p.synapse.every.code for p in circuit.projections if p.synapse.every]
+    called = frozenset().union(*(check_statements(code, "every").called for code in codes))
+    found = {ADDRESSED.get(name, name) for name in called & set(HARDWARE)} - {NORMAL}
+    return sorted(found | ({"ppu_seed_at"} if "ppu_lfsr_at" in found else set()))
 
 
 def _dimension(name: str) -> Any:

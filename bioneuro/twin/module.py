@@ -42,7 +42,8 @@ class Twin(nn.Module):
         (1, 1, 1)
 
     Errors:
-        ModelError: a free name is not in the circuit; TwinError: it is a delay or a state.
+        ModelError: a free name is not in the circuit.
+        TwinError: it is a delay or a state; or a synapse is updated periodically, as under the constraints of hardware.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Twin(nn.Module):
         device: str = "cpu",
     ) -> None:
         super().__init__()
+        _refuse_periodic(circuit)
         self.start = circuit
         self.free = tuple(free)
         self.surrogate, self.soft, self.detach_reset = surrogate or superspike(), soft, detach_reset
@@ -157,6 +159,16 @@ class Twin(nn.Module):
             dtype=self.dtype,
             device=str(self.device),
         )
+
+
+def _refuse_periodic(circuit: Circuit) -> None:
+    for projection in circuit.projections:
+        if projection.synapse.every is not None:
+            raise TwinError(
+                f"twin: synapse {projection.name!r} of circuit {circuit.name!r} is updated every "
+                f"{projection.synapse.parameters[projection.synapse.every.period]} by a processor, in steps without gradient; make a twin of the "
+                "circuit that was constrained, and constrain the fitted circuit"
+            )
 
 
 def _key(path: str) -> str:

@@ -74,6 +74,14 @@ struct Port {
     std::vector<double> time;
     std::vector<int32_t> index;
     std::vector<int32_t>* fired;
+    double period;                // above 0: updates of a processor, the k-th (from 0) at (k + 1)*period in every stimulus
+    int64_t count;
+
+    Port() : fired(0), period(0), count(0) {}
+    int64_t begin(int64_t s) const { return period > 0 ? 0 : offset[s]; }
+    int64_t end(int64_t s) const { return period > 0 ? count : offset[s + 1]; }
+    double at(int64_t k) const { return period > 0 ? (double)(k + 1)*period : time[k]; }
+    int32_t what(int64_t k) const { return period > 0 ? -1 : index[k]; }
 };
 
 template <class Any = void> struct EventsOf {
@@ -87,6 +95,8 @@ template <class Any = void> struct EventsOf {
     static const double* length;                // seconds of this tick, of each stimulus
     static std::vector<int32_t> passed, ahead_row;
     static const int32_t* row;                  // of the tables of phases that holds in this tick, of each stimulus: breakpoints passed
+    static std::vector<int32_t> ahead_update;
+    static const int32_t* update;               // number of the update in this tick, of each stimulus, or 0
     enum { AHEAD = 16, BLOCKS = 16 };           // blocks of stimuli are shared out among the processor's cores
     enum { BREAK = -2 };                        // index of an event at which a parameter changes
 
@@ -109,10 +119,17 @@ template <class Any = void> struct EventsOf {
         stimuli = shape[0];
     }
 
+    static void every(double period, double count)
+    {
+        ports.push_back(Port());
+        ports.back().period = period;
+        ports.back().count = (int64_t)count;
+    }
+
     static void point(Head& head, const Port& port, int64_t s, int64_t next)
     {
         head.next = next;
-        head.quantum = next < port.offset[s + 1] ? quantum_of(port.time[next]) : INT64_MAX;
+        head.quantum = next < port.end(s) ? quantum_of(port.at(next)) : INT64_MAX;
     }
 
     // The port whose next event of a stimulus comes first, or -1.
@@ -127,38 +144,77 @@ template <class Any = void> struct EventsOf {
 
     static int64_t quantum_of(double t) { return (int64_t)std::rint(t*1e10); }
 
-    static int64_t stretch(int64_t s, int64_t when)
-    {
-        int64_t r = 0;
-        while (r < n_reads && when >= limits[s*n_reads + r]) r++;
-        return r;
-    }
+    // Whether an event belongs to the r-th stretch between readings, or to one before it.
+    static bool within(int64_t s, int64_t r, int64_t when) { return r == n_reads || when < limits[s*n_reads + r]; }
 
-    static bool breaks(const Head* head, int p) { return ports[p].index[head[p].next] == BREAK; }
+    static bool breaks(const Head* head, int p) { return ports[p].what(head[p].next) == BREAK; }
 
     // Take the events of one instant, to be fired in the j-th tick ahead (not at all if j < 0): they share a stretch, and each comes
     // in the quantum of the one before or the next.
     static double take(int64_t s, Head* head, int p, int64_t r, int b, int j)
     {
-        const double instant = ports[p].time[head[p].next];
+        const double instant = ports[p].at(head[p].next);
         for (;;) {
             Port& port = ports[p];
             const int64_t k = head[p].next, then = head[p].quantum;
+            const int32_t what = port.what(k);
             if (j >= 0) {
-                if (port.index[k] >= 0) fires(b, p, j).push_back(port.index[k]);
-                else if (port.index[k] == BREAK) passed[s]++;
+                if (what >= 0) fires(b, p, j).push_back(what);
+                else if (what == BREAK) passed[s]++;
+                else if (port.period > 0) ahead_update[j*stimuli + s] = (int32_t)(k + 1);
             }
-            const bool alone = port.index[k] == BREAK;  // what is at the time of a breakpoint comes in a tick after it
+            const bool alone = what == BREAK;  // what is at the time of a breakpoint comes in a tick after it
             point(head[p], port, s, k + 1);
             p = first(head);
-            if (alone || p < 0 || breaks(head, p) || head[p].quantum > then + 1 || stretch(s, head[p].quantum) != r) return instant;
+            if (alone || p < 0 || breaks(head, p) || head[p].quantum > then + 1 || !within(s, r, head[p].quantum)) return instant;
         }
+    }
+
+    // The quantum before which an update is alone: that of the first event of another port.
+    static int64_t alone_until(const Head* head, int p)
+    {
+        int64_t until = INT64_MAX;
+        for (int q = 0; q < (int)ports.size(); q++) if (q != p) until = std::min(until, head[q].quantum);
+        return until - 1;
+    }
+
+    // Pass updates of a quiet stretch that have a tick each, all but a few, and say how many.
+    static int64_t pass_updates(int64_t s, Head* head, int p, int64_t r)
+    {
+        const Port& port = ports[p];
+        if (!(port.period > 0)) return 0;
+        const int64_t until = std::min(alone_until(head, p), limits[s*n_reads + r]) - 1;
+        const int64_t many = std::min((int64_t)((until - head[p].quantum)/(port.period*1e10)) - 2, port.count - head[p].next - 1);
+        if (many <= 0) return 0;
+        point(head[p], port, s, head[p].next + many);
+        return many;
+    }
+
+    // Fill these ticks with one update each, if nothing else happens in them.
+    static bool only_updates(int64_t s, Head* head, int64_t r, int ticks)
+    {
+        const int p = first(head);
+        if (p < 0 || !(ports[p].period > 0) || head[p].next + ticks >= ports[p].count) return false;
+        const Port& port = ports[p];
+        const int64_t k = head[p].next;
+        if (quantum_of(port.at(k + ticks - 1)) >= std::min(alone_until(head, p), limits[s*n_reads + r])) return false;
+        double before = last[s];
+        for (int j = 0; j < ticks; j++) {
+            const double now = (double)(k + 1 + j)*port.period;
+            ahead[j*stimuli + s] = now > before ? now - before : 0.0;
+            ahead_row[j*stimuli + s] = passed[s];
+            ahead_update[j*stimuli + s] = (int32_t)(k + 1 + j);
+            before = now;
+        }
+        last[s] = before;
+        point(head[p], port, s, k + ticks);
+        return true;
     }
 
     static void rewind()
     {
         for (int64_t s = 0; s < stimuli; s++)
-            for (size_t p = 0; p < ports.size(); p++) point(heads[s*ports.size() + p], ports[p], s, ports[p].offset[s]);
+            for (size_t p = 0; p < ports.size(); p++) point(heads[s*ports.size() + p], ports[p], s, ports[p].begin(s));
     }
 
     // Count the instants of every stretch: its ticks are as many as those of the stimulus with most.
@@ -174,6 +230,7 @@ template <class Any = void> struct EventsOf {
         ahead.assign(stimuli*AHEAD, 0.0);
         passed.assign(stimuli, 0);
         ahead_row.assign(stimuli*AHEAD, 0);
+        ahead_update.assign(stimuli*AHEAD, 0);
         pending.resize(BLOCKS*ports.size()*AHEAD);
         std::vector<int64_t> widths(BLOCKS*n_reads, 0);
         rewind();
@@ -183,9 +240,11 @@ template <class Any = void> struct EventsOf {
             for (int64_t s = edge(b); s < edge(b + 1); s++) {
                 Head* head = heads.data() + s*ports.size();
                 counts.assign(n_reads, 0);
+                int64_t r = 0;
                 for (int p = first(head); p >= 0; p = first(head)) {
-                    const int64_t r = stretch(s, head[p].quantum);
+                    while (!within(s, r, head[p].quantum)) r++;
                     if (r == n_reads) break;
+                    counts[r] += pass_updates(s, head, p, r);
                     take(s, head, p, r, b, -1);
                     counts[r]++;
                 }
@@ -205,26 +264,29 @@ template <class Any = void> struct EventsOf {
     static void refill(int64_t k)
     {
         int64_t in[AHEAD];
-        bool reading[AHEAD];
+        bool reading[AHEAD], quiet = true;
         const int ticks = (int)std::min<int64_t>(AHEAD, start.back() - k);
         for (int j = 0, r = 0; j < ticks; j++) {
             while (k + j >= start[r + 1]) r++;
             in[j] = r;
             reading[j] = k + j == start[r + 1] - 1;
+            quiet = quiet && !reading[j];
         }
         #pragma omp parallel for schedule(dynamic) if (stimuli > 1024)
         for (int b = 0; b < BLOCKS; b++) {
             for (int p = 0; p < (int)ports.size(); p++) for (int j = 0; j < AHEAD; j++) fires(b, p, j).clear();
             for (int64_t s = edge(b); s < edge(b + 1); s++) {
                 Head* head = heads.data() + s*ports.size();
+                if (quiet && only_updates(s, head, in[0], ticks)) continue;
                 double before = last[s];
                 for (int j = 0; j < ticks; j++) {
                     double now = before;
                     ahead_row[j*stimuli + s] = passed[s];
+                    ahead_update[j*stimuli + s] = 0;
                     if (reading[j]) now = reads[s*n_reads + in[j]];
                     else {
                         const int p = first(head);
-                        if (p >= 0 && stretch(s, head[p].quantum) == in[j]) now = take(s, head, p, in[j], b, j);
+                        if (p >= 0 && within(s, in[j], head[p].quantum)) now = take(s, head, p, in[j], b, j);
                     }
                     ahead[j*stimuli + s] = now > before ? now - before : 0.0;
                     before = now;
@@ -240,6 +302,7 @@ template <class Any = void> struct EventsOf {
         if (j == 0) refill(k);
         length = ahead.data() + j*stimuli;
         row = ahead_row.data() + j*stimuli;
+        update = ahead_update.data() + j*stimuli;
         for (size_t p = 0; p < ports.size(); p++)
             if (ports[p].fired) {
                 ports[p].fired->clear();
@@ -256,6 +319,8 @@ template <class Any> const double* EventsOf<Any>::length = 0;
 template <class Any> std::vector<int32_t> EventsOf<Any>::passed;
 template <class Any> std::vector<int32_t> EventsOf<Any>::ahead_row;
 template <class Any> const int32_t* EventsOf<Any>::row = 0;
+template <class Any> std::vector<int32_t> EventsOf<Any>::ahead_update;
+template <class Any> const int32_t* EventsOf<Any>::update = 0;
 template <class Any> std::vector<Port> EventsOf<Any>::ports;
 template <class Any> std::vector<typename EventsOf<Any>::Head> EventsOf<Any>::heads;
 template <class Any> std::vector<int64_t> EventsOf<Any>::start;
