@@ -34,7 +34,7 @@ static inline int64_t bioneuro_bss2_subtract(int64_t a, int64_t b, int64_t bits)
 static inline int64_t bioneuro_bss2_multiply(int64_t a, int64_t b, int64_t bits) {
     return bioneuro_bss2_saturate(bioneuro_bss2_floor(a * b, bits - 1), bits);
 }
-// floor((a b + 2^(n-1)) / 2^n), |a|, |b| <= 2^31, 0 <= n <= 62. No branch in what a loop over synapses calls: compilers then use vectors.
+// floor((a b + 2^(n-1)) / 2^n), |a b| <= 2^62, 0 <= n <= 62. No branch in what a loop over synapses calls: compilers then use vectors.
 static inline int64_t bioneuro_bss2_scale(int64_t a, int64_t b, int64_t n) {
     return (a * b + (((int64_t)1 << n) >> 1)) >> n;
 }

@@ -112,17 +112,23 @@ def _target(statement: str) -> str:
 
 def _check_decay(projection: Projection, reading: Reading, values: Mapping[str, Floats], hardware: Hardware) -> None:
     """Warn where the period is longer than what it samples takes to decay."""
+    for name, shortest in decays(projection, reading, values).items():
+        if hardware.seconds > shortest:
+            warnings.warn(
+                f"hardware.period: {hardware.period} is longer than {projection.name}.{name} takes to decay ({shortest * 1e3:.4g} ms): the "
+                f"processor does not see most of it; choose a period below {shortest * 1e3 / 2:.3g} ms",
+                stacklevel=4,
+            )
+
+
+def decays(projection: Projection, reading: Reading, values: Mapping[str, Floats]) -> dict[str, float]:
+    """Seconds in which what is sampled decays; what sensors gather between updates is not missed."""
+    sensed = {c.what for s in reading.sensed for c in s.changes}
+    found = {}
     for e in equations_of(projection.synapse.equations):
-        sensed = {c.what for s in reading.sensed for c in s.changes}  # gathered between updates, so none is missed
         if e.name in reading.analog and e.name not in sensed:
-            rate = -evaluate(e.right, {**values, e.name: np.ones(())})
-            shortest = float(1 / np.max(rate))
-            if hardware.seconds > shortest:
-                warnings.warn(
-                    f"hardware.period: {hardware.period} is longer than {projection.name}.{e.name} takes to decay ({shortest * 1e3:.4g} ms): the "
-                    f"processor does not see most of it; choose a period below {shortest * 1e3 / 2:.3g} ms",
-                    stacklevel=4,
-                )
+            found[e.name] = float(1 / np.max(-evaluate(e.right, {**values, e.name: np.ones(())})))
+    return found
 
 
 def _given(owner: str, name: str, unit: str, hardware: Hardware) -> tuple[float, float] | None:

@@ -9,7 +9,7 @@ check, they trust:
 ``ppu_count(value, l, h)``  the same within [l, h], a reading of the converters; what is not a number becomes the largest in both
 ``ppu_add(x, y, b)``        the sum, saturated; |x| + |y| < 2**63, and so ``ppu_subtract``
 ``ppu_multiply(x, y, b)``   the chip's: floor(x y / 2**(b - 1)), the largest value for smallest times smallest; |x y| < 2**63
-``ppu_scale(x, y, n)``      floor((x y + 2**(n - 1)) / 2**n), x y for n = 0; |x|, |y| <= 2**31, 0 <= n <= 62
+``ppu_scale(x, y, n)``      floor((x y + 2**(n - 1)) / 2**n), x y for n = 0; |x y| <= 2**62, 0 <= n <= 62
 ``ppu_round(w, n, o, d)``   floor((w + o + d/2**(32 - n)) / 2**n): the ``n`` lowest bits of a wide number rounded off, the rest in units of
                             2**n; |w| < 2**62, 0 <= n <= 32. Nearest, half up: offset 2**(n - 1) and no draw. Down: neither. By chance: a draw
                             of 32 bits; one of fewer bits stands at the top, and an offset of half its step takes its bias away

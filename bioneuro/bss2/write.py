@@ -171,7 +171,7 @@ def _term(sheet: Sheet, found: Slow, k: int, term: Term) -> str:
         sign *= s
         widths.append((bits, width))
     gate = "*".join([*(sheet.gates[g] for g in term.gates), *(["rare"] if rare else [])])
-    scaled = _scaled(sheet, lane, f"{found.name}_{k}", sign * rate * step / lane.unit, text or "1", what, widths[0][1] if widths else 0)
+    scaled = _scaled(sheet, lane, f"{found.name}_{k}", sign * rate * step / lane.unit, text, what, widths[0][1] if widths else 0)
     sheet.lines.append(f"{found.name}_{k} = {gate + '*' if gate else ''}{scaled}")
     return f"{found.name}_{k}"
 
@@ -180,6 +180,9 @@ def _scaled(sheet: Sheet, lane: Lane, name: str, rate: Floats, text: str, what: 
     """``rate*text`` in steps of an increment, the rate as mantissa and shift."""
     most = 2.0 ** (width - 1) - 1 if width else 1.0
     m, s = mantissa(rate, lane.mantissa)
+    if not text:  # a constant push can be far larger than a step: part of its power of two stands beside it
+        beside = 2.0 ** np.clip(lane.fraction - s, 0, 30)
+        text, s = sheet.integer(f"{name}_b", beside, f"power of two of {what}, per update"), s + np.log2(beside)
     _check_rate(sheet, lane, rate, m * 2.0 ** np.maximum(lane.fraction - s, 0), what)
     lost = (np.abs(rate) * most * 2.0**lane.fraction < 0.5) | (s - lane.fraction > 62)
     m, s = np.where(lost, 0.0, m), np.where(lost, lane.fraction, s)
@@ -187,7 +190,8 @@ def _scaled(sheet: Sheet, lane: Lane, name: str, rate: Floats, text: str, what: 
     sheet.integer(f"{name}_m", m * 2.0 ** np.maximum(lane.fraction - s, 0), f"rate of {what} per update, times 2**({name}_s + {lane.fraction})")
     sheet.integer(f"{name}_s", shift, f"shift of the rate of {what}")
     kind = "rate" if width else "push"
-    sheet.note(f"{name}_m", lane.path.rpartition(".")[2], what, kind, rate, m * 2.0**-s, most=float(np.max(np.abs(rate) * most)))
+    made = m * 2.0**-s * (sheet.parameters[f"{name}_b"].value if f"{name}_b" in sheet.parameters else 1.0)
+    sheet.note(f"{name}_m", lane.path.rpartition(".")[2], what, kind, rate, made, most=float(np.max(np.abs(rate) * most)))
     return f"ppu_scale({text}, {name}_m, {name}_s)"
 
 
@@ -207,16 +211,18 @@ def _noise(sheet: Sheet, found: Slow, noise: Noise) -> str:
     name = f"{found.name}_{noise.symbol}"
     ideal = h.draws == "ideal"
     scale = np.sqrt(h.seconds) / lane.unit * 2.0**lane.fraction / (1.0 if ideal else SPREAD)
+    largest = max(float(np.max(evaluate(text, sheet.values) * scale)) for text in noise.amplitudes)
+    beside = 1.0 if ideal or largest < 2**30 else 2.0 ** np.ceil(np.log2(largest / 2**30))
+    scale /= beside
     parts = []
     for k, text in enumerate(noise.amplitudes):
         wanted = evaluate(text, sheet.values) * scale
         made = wanted if ideal else np.rint(wanted)
         if np.any(wanted):
             what = f"{text}*{noise.symbol}"
-            says = f"amplitude of {what} per update, times 2**{lane.fraction}" + ("" if ideal else f" and over {SPREAD:.4g}")
-            _check_rate(sheet, lane, wanted / scale, made if not ideal else np.zeros(1), what)
+            says = f"amplitude of {what} per update, times 2**{lane.fraction}" + ("" if ideal else f" and over {SPREAD * beside:.4g}")
             sheet.real(f"{name}_a{k}", made, "1", says) if ideal else sheet.integer(f"{name}_a{k}", made, says)
-            unit = 2.0**-lane.fraction * (1.0 if ideal else SPREAD)
+            unit = 2.0**-lane.fraction * beside * (1.0 if ideal else SPREAD)
             sheet.note(f"{name}_a{k}", found.name, what, "noise", wanted * unit, made * unit, most=float(np.max(wanted * unit)))
             states = (sheet.gates[g] if k >> j & 1 else f"(1 - {sheet.gates[g]})" for j, g in enumerate(noise.gates))
             parts.append("*".join([f"{name}_a{k}", *states]))
@@ -227,7 +233,8 @@ def _noise(sheet: Sheet, found: Slow, noise: Noise) -> str:
         sheet.lines.append(f"{name} = ppu_quantise(ppu_noise({amplitude}, {list(sheet.lanes).index(found.name)}), 60)")
     else:
         total = " + ".join(_draw(sheet, 1) for _ in range(BYTES))
-        sheet.lines.append(f"{name} = ppu_scale({amplitude}, {total} - {CENTRE}, 0)")
+        more = sheet.integer(f"{name}_b", beside, f"power of two of the amplitudes of {found.name}'s noise")
+        sheet.lines.append(f"{name} = ppu_scale(ppu_scale({amplitude}, {total} - {CENTRE}, 0), {more}, 0)")
     return name
 
 

@@ -34,7 +34,7 @@ KEPT = "ppu_kept"
 
 @dataclass(frozen=True)
 class Periodic:
-    """Statements of every step: `first` seeds registers, divides and draws normal numbers, which takes branches; `then` has none and can use vector units.
+    """Statements of every step: `first` seeds registers, divides and draws normal numbers, which takes branches; `then` can use vector units.
 
     `kept` are the variables in which the one leaves what the other takes.
     """
