@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from brian2.units import Hz, ms
 from brian2.units import second as s
+from bss2 import rows as integers
 from stc import rows as tagging
 
 from bioneuro import brian, protocol
@@ -101,7 +102,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="bioneuro-bench-") as name:
         os.environ["BIONEURO_CACHE_DIR"] = str(Path(name) / "shared")
         rows = []
-        for step in (lambda f: window(scripts, f), lambda f: [calcium(f)], lambda f: [monte_carlo(f)], tagging):
+        for step in (lambda f: window(scripts, f), lambda f: [calcium(f)], lambda f: [monte_carlo(f)], tagging, integers):
             for row in step(Path(name)):
                 print(f"{row[1]:8.1f} x  (goal {row[2]:g})  {row[0]}", flush=True)
                 rows.append(row)

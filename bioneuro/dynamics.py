@@ -199,6 +199,7 @@ def _check_every(model: Synapse, every: Every) -> None:
         found = text.check_statements(line, place)
         for name in sorted(found.read - set(known) | {n for n in found.read | found.assigned if n.endswith(("_pre", "_post")) or n in FLAT}):
             raise ModelError(f"{place}, {line!r}: {name!r} is not known here. Known: {sorted(set(known) - SPECIAL)}." + did_you_mean(name, known))
+        _refuse_random(found, place)
         _refuse_constants(model, place, found, known=given)
         (name,) = found.assigned
         if model.states.get(name) == "boolean":
@@ -296,8 +297,7 @@ def check_dynamics(model: Neuron | Synapse, place: str, ends: Mapping[str, units
 
 def _check_names(model: Neuron | Synapse, place: str, found: text.Names, *, noise: bool = False) -> None:
     known = set(known_dimensions(model))
-    for name in sorted(found.called & {"rand", "randn"}):
-        raise ModelError(f"{place}: {name}() draws numbers that no seed reaches; write noise as 'xi' in a differential equation")
+    _refuse_random(found, place)
     for name in sorted(found.called & set(text.HARDWARE)):
         raise ModelError(f"{place}: {name}() is a function of a processor; it has a meaning in periodic code only (Synapse.every)")
     for name in sorted(found.read | found.assigned):
@@ -311,6 +311,11 @@ def _check_names(model: Neuron | Synapse, place: str, found: text.Names, *, nois
                 f"{place}: {name!r} is neither a state nor a parameter. Known: {sorted(known - SPECIAL)}." + did_you_mean(name, known)
             )
     _refuse_constants(model, place, found, known=frozenset(known))
+
+
+def _refuse_random(found: text.Names, place: str) -> None:
+    for name in sorted(found.called & {"rand", "randn"}):
+        raise ModelError(f"{place}: {name}() draws numbers that no seed reaches; write noise as 'xi' in a differential equation")
 
 
 def _refuse_constants(model: Neuron | Synapse, place: str, found: text.Names, *, known: frozenset[str]) -> None:

@@ -10,7 +10,7 @@ import brian2
 import numpy as np
 
 from bioneuro.brian.literals import array, base_unit, quantity, remark, string
-from bioneuro.model import Circuit, Neuron, Population, Projection, Synapse
+from bioneuro.model import Circuit, ModelError, Neuron, Population, Projection, Synapse
 from bioneuro.plan import Plan, plan
 from bioneuro.protocol import Protocol
 from bioneuro.statements import Phase, read
@@ -47,7 +47,11 @@ def script(circuit: Circuit, protocol: Protocol, *, seed: int = 0) -> str:
 
     Errors:
         ProtocolError: the protocol does not fit the circuit. FlowError: an event run needs a term that has no exact solution.
+        ModelError: a synapse has periodic code, whose integer functions are ours and not Brian2's.
     """
+    for p in circuit.projections:
+        if p.synapse.every is not None:
+            raise ModelError(f"script: synapse {p.name!r} has periodic code (every), which plain Brian2 lacks the functions for; use brian.simulate")
     todo = plan(circuit, protocol, seed=seed)
     names = _python_names(circuit)
     noisy = any(re.search(r"\bxi\w*\b|\brandn?\(", _text_of(model)) for model in circuit.models.values())

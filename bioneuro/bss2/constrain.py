@@ -192,13 +192,19 @@ def _in_reals(sheet: Sheet, reading: Reading) -> None:
     """The rule in real numbers, a step of Euler's method every period."""
     for k, x in enumerate(reading.slow):
         parts = [f"{PERIOD}*({t.coefficient})" + "".join(f"*({_real(v)})" for v in t.levels) + _gates(t.gates) for t in x.terms]
-        parts += [f"sqrt({PERIOD})*({_amplitude(noise)})*ppu_normal({10 * k + j})" for j, noise in enumerate(x.noises)]
+        parts += [f"sqrt({PERIOD})*({_amplitude(noise)})*{_draw(noise, 10 * k + j)}" for j, noise in enumerate(x.noises)]
         sheet.lines.append(f"{x.name}_step = {' + '.join(parts) or '0'}")
     sheet.lines += [f"{x.name} = {x.name} + {x.name}_step" for x in reading.slow]
     for s in reading.sensed:
         whole = " + ".join([s.name, *(f"({c.coefficient})*{s.name}_sensor_{k}" for k, c in enumerate(s.changes, 1))])
         bounded = f"clip({whole}, {s.low}, {s.high})" if s.low and s.high else whole
         sheet.lines += [f"{s.name} = {bounded}", *(f"{s.name}_sensor_{k} = 0" for k, _ in enumerate(s.changes, 1))]
+
+
+def _draw(noise: Noise, k: int) -> str:
+    """A normal draw while any gate is open, 0 else: draws take longer than the rest of an update."""
+    shut = "*".join(f"(1 - {_gates((g,))[1:]})" for g in noise.gates)
+    return f"ppu_noise(1.0 - {shut}, {k})" if shut and noise.amplitudes[0] == "0" else f"ppu_normal({k})"
 
 
 def _real(level: Level) -> str:
