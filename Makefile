@@ -8,7 +8,8 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 BIN = .venv/bin
 READY = .venv/.ready
 EXPERIMENTS = stdp_window frequency_dependence triplets_quadruplets spike_doublets burst_pairing paired_pulse tetanus bcm_curve \
-    memory_lifetime stc_protocols stc_two_pathway stc_early_phase bimodal_weights firing_patterns fit_stdp_curve fit_stc
+    memory_lifetime stc_protocols stc_two_pathway stc_early_phase bss2_stc bss2_random_bits bss2_timestep bss2_stdp bss2_rounding \
+    bimodal_weights firing_patterns fit_stdp_curve fit_stc
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile

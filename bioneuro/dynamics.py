@@ -118,7 +118,9 @@ class Every:
     code: str
 
     def __post_init__(self) -> None:
-        text.check_statements(self.code, "every")
+        found = text.check_statements(self.code, "every")
+        if not found.assigned:
+            raise ModelError("every.code: it has no statement; give at least one such as 'w += 1', or leave `every` out")
         object.__setattr__(self, "code", text.without_comments(self.code, "every"))
 
 

@@ -19,6 +19,9 @@ from bioneuro.model import Circuit, Every, Parameter, Pathway, Projection, Synap
 
 PERIOD = "ppu_period"
 
+MOST_BELOW = 16
+"""Bits below the last one of a variable that correlation sensors move."""
+
 
 def constrain(circuit: Circuit, hardware: Hardware, *, weight: str = "") -> Circuit:
     """The same circuit with its plasticity computed by a processor: every period, in integers, from what converters read.
@@ -151,7 +154,9 @@ def _lanes(owner: str, reading: Reading, values: Mapping[str, Floats], hardware:
         path, given = f"{owner}.{x.name}", _given(owner, x.name, x.unit, hardware)
         if path == weight or isinstance(x, Sensed):
             ends = given or _bounds(path, x, values)
-            lanes[x.name] = (weight_lane if path == weight else bounded_lane)(path, *ends, hardware)
+            lane = (weight_lane if path == weight else bounded_lane)(path, *ends, hardware)
+            # A count of a sensor can be worth many steps, and its rate must fit 32 bits.
+            lanes[x.name] = dataclasses.replace(lane, fraction=min(lane.fraction, MOST_BELOW)) if isinstance(x, Sensed) else lane
         else:
             lanes[x.name] = lane_of(x, owner, values, hardware, given)
     return lanes
@@ -254,6 +259,8 @@ def _made(projection: Projection, reading: Reading, sheet: Sheet, hardware: Hard
         lines += [piece for piece in _pieces(pathway.code) if _target(piece) not in digital]
         pathways.append(Pathway(event=pathway.event, code="\n".join(lines), delay=pathway.delay))
     period = parameter(hardware.seconds * 1e3, "ms", low=1e-3, high=1e9, says="time between two updates", source="hardware.period")
+    if hardware.bits is not None:  # the integers are those of this period: for another one, constrain again
+        period = dataclasses.replace(period, low=float(period.value), high=float(period.value))
     parameters = {**synapse.parameters, **sheet.parameters, PERIOD: period}
     named = " ".join([*kept, code, *(p.code for p in pathways)])
     used = {*re.findall(r"\w+", named), PERIOD, *(p.delay for p in pathways)}

@@ -71,6 +71,14 @@ class Hardware:
         for name in ("ranges", "mismatch", "bits"):
             if isinstance(getattr(self, name), Mapping):
                 object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+            elif name != "bits":
+                raise ConstrainError(f"hardware.{name}: {getattr(self, name)!r:.60} is no mapping; give one such as {{'stc.h': ...}}")
+        if not isinstance(self.centred, bool):
+            raise ConstrainError(f"hardware.centred: {self.centred!r:.60} is neither True nor False; give one of them")
+        whole = isinstance(self.converter, tuple | list) and all(isinstance(n, int) and not isinstance(n, bool) for n in self.converter)
+        if not whole or len(self.converter) != 2:
+            raise ConstrainError(f"hardware.converter: {self.converter!r:.60} is no pair of counts; give two whole numbers, such as (30, 210)")
+        object.__setattr__(self, "converter", tuple(self.converter))
         self._check_widths()
         _one_of("rounding", self.rounding, ROUNDINGS)
         _one_of("draws", self.draws, DRAWS)

@@ -84,16 +84,21 @@ class Lane:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Reader:
-    """A converter: count = base + value/unit, clipped to `span`."""
+    """A converter: count = base + value/unit, clipped to `span`; `low` is the value that reads as the lowest count, without offset."""
 
     path: str
     unit: float
     base: Floats
+    low: float
     span: tuple[int, int]
 
+    def exact(self, value: Floats) -> Floats:
+        """A level in counts, unrounded. A fixed offset of the column is not known to who sets the level."""
+        return self.span[0] + (value - self.low) / self.unit
+
     def count(self, value: Floats, what: str) -> Floats:
-        """A level as a count; refused outside the span. A fixed offset of the column is not known to who sets the level."""
-        n = np.rint(self.span[0] + value / self.unit)
+        """A level as a count; refused outside the span."""
+        n = np.rint(self.exact(value))
         if np.any((n < self.span[0]) | (n > self.span[1])):
             raise ConstrainError(
                 f"{self.path}: {what} is {float(np.max(value)):.6g} (SI) or {float(np.max(n)):.0f} counts, outside the converter's {self.span}; give "
@@ -166,7 +171,7 @@ def reader_of(name: str, owner: str, reading: Reading, values: Mapping[str, Floa
         raise ConstrainError(f"hardware.ranges[{path!r}]: ({low:g}, {high:g}) is empty; give low < high")
     first, last = hardware.converter
     unit = (high - low) / (last - first)
-    return Reader(path=path, unit=unit, base=np.asarray(first - low / unit), span=(first, last))
+    return Reader(path=path, unit=unit, base=np.asarray(first - low / unit), low=low, span=(first, last))
 
 
 def mantissa(value: Floats, bits: int) -> tuple[Floats, Floats]:

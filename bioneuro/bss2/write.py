@@ -125,7 +125,7 @@ def _compare(sheet: Sheet, gate: Gate) -> None:
             value, what = evaluate(text, sheet.values), f"{gate.variable} {sign}= {text}"
             scale = sheet.lanes.get(gate.variable) or sheet.readers[gate.variable]
             n = scale.integer(value, what) if isinstance(scale, Lane) else scale.count(value, what)
-            exact = value / scale.unit + (scale.span[0] if isinstance(scale, Reader) else 0)
+            exact = scale.exact(value) if isinstance(scale, Reader) else value / scale.unit
             sheet.integer(f"{name}_{side}", n, what)
             sheet.note(f"{name}_{side}", gate.variable, what, "threshold", exact, n)
             sides.append(f"int({gate.variable}_n {sign}{'' if gate.strict else '='} {name}_{side})")
@@ -145,7 +145,7 @@ def _level(sheet: Sheet, level: Level) -> tuple[str, float, str, int, int]:
         value, what = evaluate(level.level, sheet.values), f"{name} = {level.level}"
         n = lane.integer(value, what) if lane else sheet.readers[name].count(value, what)
         sheet.integer(known, n, what)
-        sheet.note(known, name, what, "level", value / step + (0 if lane else sheet.readers[name].span[0]), n)
+        sheet.note(known, name, what, "level", value / step if lane else sheet.readers[name].exact(value), n)
     known = sheet.levels[name, level.level]
     pair = f"{name}_n, {known}" if level.sign > 0 else f"{known}, {name}_n"
     return f"ppu_subtract({pair}, {bits})", step, bits, width, 1
@@ -252,7 +252,8 @@ def _draw(sheet: Sheet, registers: int, *, at_top: bool = False) -> str:
 def _sensed(sheet: Sheet, found: Sensed) -> list[str]:
     """What correlation sensors have gathered since the last update."""
     h, lane, parts = sheet.hardware, sheet.lanes[found.name], []
-    _span(sheet, "sensor", (0, h.converter[1] - h.converter[0]))
+    # A sensor reads as baseline minus result, so noise can make it negative; cut off at 0, noise alone would move silent synapses.
+    _span(sheet, "sensor", (-h.converter[0], h.converter[1] - h.converter[0]))
     sheet.real("sensor_gain", h.amplitude, "1", "counts of one event at full strength")
     for k, change in enumerate(found.changes, 1):
         sensor = f"{found.name}_sensor_{k}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bioneuro import noise
 from bioneuro.dynamics import UPDATES, Synapse
+from bioneuro.records import ModelError
 from bioneuro.statements.step import IN_SYNAPSE, NORMAL
 
 UPDATE = "update_number"
@@ -114,15 +115,17 @@ class _Rewritten(ast.NodeTransformer):
         return ast.Name(id=self.now(node.id))
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
-        name = ast.unparse(node.func)
+        name, last = ast.unparse(node.func), ast.unparse(node.args[-1]) if node.args else ""
         self.generic_visit(node)
         if name not in ADDRESSED:
             return node
         trial, unit, _ = IN_SYNAPSE
-        *before, last = map(ast.unparse, node.args)
+        before = list(map(ast.unparse, node.args[:-1]))
         stream = noise.stream(f"{self.owner}.{name if name == 'ppu_uniform' else f'ppu_normal {last}'}")
         # Registers of one synapse are neighbours, and those of another projection lie elsewhere.
         place = f"{REGISTERS}*{unit} + {last} + {REGISTERS * 1024 * (noise.stream(self.owner) % 65536)}"
+        if name == "ppu_lfsr" and last not in map(str, range(REGISTERS)):
+            raise ModelError(f"{self.owner}.every: ppu_lfsr(..., {last}) names no register; allowed: 0 to {REGISTERS - 1}, written as a number")
         if name == "ppu_lfsr" and isinstance(node.args[0], ast.Name):
             self.registers.setdefault(node.args[0].id.partition("__")[0], f"{trial}, {place}")
         arguments = {
