@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = ("README.md", "docs/architecture.md", "CHANGELOG.md")
-SLOW = "Two figures"  # the section whose examples take a minute
+DOCUMENTS = ("README.md", "docs/architecture.md", "docs/brainscales2.md", "CHANGELOG.md")
+SLOW = {"Two figures": 2, "In the integers of a chip": 1}  # sections whose examples take a minute, and how many blocks they have
 
 
 def text(name: str) -> str:
@@ -33,15 +33,16 @@ def check(blocks: list[str], folder: Path, capsys: pytest.CaptureFixture[str], m
     assert [line for line in printed if line in expected] == expected, printed
 
 
-@pytest.mark.parametrize("section", [name for name in examples() if name != SLOW])
+@pytest.mark.parametrize("section", [name for name in examples() if name not in SLOW])
 def test_short_examples(section: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     check(examples()[section], tmp_path, capsys, monkeypatch)
 
 
 @pytest.mark.slow
-def test_examples_of_the_figures(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert len(examples()[SLOW]) == 2
-    check(examples()[SLOW], tmp_path, capsys, monkeypatch)
+@pytest.mark.parametrize("section", SLOW)
+def test_long_examples(section: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(examples()[section]) == SLOW[section]
+    check(examples()[section], tmp_path, capsys, monkeypatch)
 
 
 def named() -> set[str]:
