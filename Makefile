@@ -7,6 +7,7 @@ PYTEST_ARGS ?= -n 2 --dist loadfile
 
 BIN = .venv/bin
 READY = .venv/.ready
+JOBS = 1
 EXPERIMENTS = stdp_window frequency_dependence triplets_quadruplets spike_doublets burst_pairing paired_pulse tetanus bcm_curve \
     memory_lifetime stc_protocols stc_two_pathway stc_early_phase bss2_stc bss2_random_bits bss2_timestep bss2_stdp bss2_rounding \
     bimodal_weights firing_patterns fit_stdp_curve fit_stc
@@ -14,7 +15,7 @@ EXPERIMENTS = stdp_window frequency_dependence triplets_quadruplets spike_double
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 	@echo
-	@echo "Settings: PYTHON=python3.12, TORCH_INDEX=https://download.pytorch.org/whl/cpu, PYTEST_ARGS='-n 2 -k plan'"
+	@echo "Settings: PYTHON=python3.12, TORCH_INDEX=https://download.pytorch.org/whl/cpu, PYTEST_ARGS='-n 2 -k plan', JOBS=2 (figures)"
 
 preflight: ## say what is missing on this machine, if anything is
 	@sh tools/preflight.sh "$(PYTHON)" "$(MAKE)"
@@ -29,7 +30,11 @@ $(READY): constraints.txt setup.cfg pyproject.toml | preflight
 	touch $(READY)
 
 figures: $(READY) ## run the protocols and draw their figures
+ifeq ($(JOBS),1)
 	MPLBACKEND=Agg $(BIN)/bioneuro run $(foreach stem,$(EXPERIMENTS),protocols/$(stem).py figures/$(stem).py)
+else
+	printf '%s\n' $(EXPERIMENTS) | MPLBACKEND=Agg xargs -P $(JOBS) -I{} $(BIN)/bioneuro run protocols/{}.py figures/{}.py
+endif
 
 test: $(READY) ## run the tests, without those marked slow
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
