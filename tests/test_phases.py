@@ -287,7 +287,7 @@ WRONG: list[tuple[Any, type[Exception], str]] = [
     (lambda: during(READY, SYNAPSE, np.inf, "3600 s"), ProtocolError, "a value is infinite; give finite numbers, or NaN"),
     (lambda: run(during(READY, "stc.beta", 0, "3600 s")), Exception, "stc.beta|'beta'"),
     (lambda: run(during(READY, "stc.h", "1 mV", "3600 s")), ProtocolError, "'stc.h' is a state, which the equations change; parameters: "),
-    (lambda: run(during(READY, "stc.D", "1 ms", "3600 s")), ProtocolError, "'stc.D' is a delay or a refractory period, which cannot change"),
+    (lambda: run(during(READY, "stc.D", "1 ms", "3600 s")), ProtocolError, "'stc.D' is a delay, a refractory period or the period of updates, which cannot change"),
     (lambda: run(during(READY, "stc.theta_tag", 1, "3600 s")), UnitError, "'stc.theta_tag' is in 'mV', but its values are in no unit"),
     (lambda: run(during(READY, SYNAPSE, -1, "3600 s")), ValueError, "phases stc.alpha"),
     (lambda: run(during(calm(SYNAPSE, READS, protocol.clock("5 s")), SYNAPSE, 0, "1 s")), ProtocolError, "phases: 1 s is .* off the grid of 5000 ms"),
@@ -310,5 +310,5 @@ def test_what_is_refused(make: Any, error: type[Exception], message: str) -> Non
 
 def test_a_refractory_period_does_not_change() -> None:
     todo = protocol.poisson({"input": "10 Hz"}, "0.1 s", stepping=protocol.clock("0.2 ms"))
-    with pytest.raises(ProtocolError, match=r"'relay.t_ref' is a delay or a refractory period"):
+    with pytest.raises(ProtocolError, match=r"'relay.t_ref' is a delay, a refractory period"):
         simulate(luboeinski2021.neurons(), during(todo, "relay.t_ref", "4 ms", "0 s"), seed=1, target="numpy")
