@@ -287,7 +287,7 @@ WRONG: list[tuple[Any, type[Exception], str]] = [
     (lambda: during(READY, SYNAPSE, np.inf, "3600 s"), ProtocolError, "a value is infinite; give finite numbers, or NaN"),
     (lambda: run(during(READY, "stc.beta", 0, "3600 s")), Exception, "stc.beta|'beta'"),
     (lambda: run(during(READY, "stc.h", "1 mV", "3600 s")), ProtocolError, "'stc.h' is a state, which the equations change; parameters: "),
-    (lambda: run(during(READY, "stc.D", "1 ms", "3600 s")), ProtocolError, "'stc.D' is a delay, a refractory period or the period of updates, which cannot change"),
+    (lambda: run(during(READY, "stc.D", "1 ms", "3600 s")), ProtocolError, "'stc.D' is a delay, a refractory period or the period of updates"),
     (lambda: run(during(READY, "stc.theta_tag", 1, "3600 s")), UnitError, "'stc.theta_tag' is in 'mV', but its values are in no unit"),
     (lambda: run(during(READY, SYNAPSE, -1, "3600 s")), ValueError, "phases stc.alpha"),
     (lambda: run(during(calm(SYNAPSE, READS, protocol.clock("5 s")), SYNAPSE, 0, "1 s")), ProtocolError, "phases: 1 s is .* off the grid of 5000 ms"),
