@@ -50,7 +50,7 @@ def group_of(target: str, n: int) -> dict[str, Any]:
         return {name: np.array(group.variables[name].get_value()) for name in (*plain.split(), "real", "exact", "nested", "word")}
 
 
-@pytest.mark.parametrize("target", ["numpy", "cython"])
+@pytest.mark.parametrize("target", ["numpy", pytest.param("cython", marks=pytest.mark.slow)])
 def test_nested_calls_keep_64_bits_in_brian2(target: str) -> None:
     n = 200
     got = group_of(target, n)
@@ -83,6 +83,7 @@ v = ppu_normal(0) + ppu_noise(1000.0, 1) + ppu_clip(w, 3, 5)
 """
 
 
+@pytest.mark.slow  # test_bss2_constrain.py compares whole programs
 def test_the_compiled_program_and_numpy_give_the_same_bits() -> None:
     """All of them in periodic code: three trials of five synapses, ten updates."""
     synapse = Synapse(

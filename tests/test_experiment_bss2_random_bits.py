@@ -60,6 +60,7 @@ def test_the_figure_reads_what_the_protocol_writes():
 # ---- reduced: two hours, a period of 40 ms, 30 trials ---------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_8_bits_lose_and_rarer_rates_save():
     """An 8-bit lane: with the chip's own draws nothing slow moves; with wide increments that act once a minute it does."""
     times = {"start": "10 s", "duration": "7210 s", "reads": ["0 s", "1800 s", "7200 s"]}

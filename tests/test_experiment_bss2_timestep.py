@@ -60,6 +60,7 @@ def test_one_program_text_for_all_widths_and_periods(tasks):
         assert len({c.projections[0].synapse.every.code for name, (c, _) in tasks.items() if name.startswith(kind)}) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["stochastic_16_50_ms", "nearest_24_50_ms"])
 def test_faithful_in_the_mean(cells, name, ledger):
     said = name.replace("_", " ")
@@ -71,6 +72,7 @@ def test_faithful_in_the_mean(cells, name, ledger):
         assert found.z_error < 1
 
 
+@pytest.mark.slow
 def test_nearest_freezes_at_16_bits(cells):
     """The leak of h is below half a step: h stays where the stimulus left it, and without protein there is no late phase."""
     exact, frozen = cells["events", 1], cells["nearest_16_50_ms", 1]
