@@ -46,7 +46,7 @@ def rows(folder: Path) -> list[Row]:
     ), flush=True)  # fmt: skip
     name, (whole, _) = max(found.items(), key=lambda item: item[1][0])
     return [
-        (f"{kind}, {seconds_:.1f} s per protocol, against the same steps in real numbers, {real:.1f} s", real / seconds_, 0.5)
+        (f"{kind}, {seconds_:.1f} s per protocol, against the same steps in real numbers, {real:.1f} s", real / seconds_, 0.4)
         for kind, (seconds_, _) in found.items()
         if kind != "steps in real numbers"
     ] + [(f"the slowest of them ({name}, {whole:.1f} s), against a minute per protocol", 60 / whole, 1)]
