@@ -168,6 +168,20 @@ def test_names_units_and_protocols_stay() -> None:
     assert seen["calcium.rho"].shape == simulate(plain, todo, seed=1, target="numpy")["calcium.rho"].shape
 
 
+def test_what_steps_cannot_tell_apart_and_what_overshoots_is_said() -> None:
+    """A threshold on both sides of a level within a step would count twice; a rate above 1 per update runs past its goal."""
+    stc = luboeinski2021.single()
+    with pytest.raises(bss2.ConstrainError, match=r"stc\.h: h0 \+ theta_pro and h0 - theta_pro fall on one integer"):
+        bss2.constrain(stc.with_values({"stc.theta_pro": "0.01 mV"}), bss2.Hardware(bits=8))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        bss2.constrain(stc, bss2.Hardware(rarely=1_000_000))
+    assert any("stc.h: (leak/tau_h)" in str(w.message) and "1.45 times the distance" in str(w.message) for w in said)
+    for weight, hardware in ((3, bss2.Hardware()), ("", None)):
+        with pytest.raises(bss2.ConstrainError, match="such as"):
+            bss2.constrain(stc, hardware, weight=weight)  # type: ignore[arg-type]
+
+
 def test_a_chip_is_its_seed() -> None:
     """Mismatch and offsets are fixed patterns: equal for equal seeds, lognormal with the stated deviation, and other synapses differ."""
     n = 4000

@@ -100,11 +100,15 @@ static inline int64_t bioneuro_bss2_modulo_shift_right(int64_t x, int64_t n, int
 
 // random numbers: each returns the next state; the 8-bit draw of a register is its low byte
 static inline int64_t bioneuro_bss2_lfsr(int64_t state, int64_t taps, int64_t reads) {
-    uint32_t s = (uint32_t)state;  // bits that have moved out above bit 15 are read by nothing
-    for (; reads >= 8; reads -= 8)
-        for (int i = 0; i < 8; ++i) s = s << 1 | (uint32_t)__builtin_parity(s & (uint32_t)taps);
-    for (; reads > 0; --reads) s = s << 1 | (uint32_t)__builtin_parity(s & (uint32_t)taps);
-    return (int64_t)(s & 0xFFFFu);
+    for (int64_t i = 0; i < reads; ++i) {
+        int64_t parity = state & taps;
+        parity ^= parity >> 8;
+        parity ^= parity >> 4;
+        parity ^= parity >> 2;
+        parity ^= parity >> 1;
+        state = ((state << 1) & 0xFFFF) | (parity & 1);
+    }
+    return state;
 }
 static inline int64_t bioneuro_bss2_draw(int64_t state) {
     return state & 0xFF;
@@ -152,16 +156,7 @@ static inline int64_t bioneuro_bss2_seed_at(int64_t seed_low, int64_t seed_high,
 }
 static const int64_t bioneuro_bss2_taps[256] = {BIONEURO_BSS2_TAPS};
 static inline int64_t bioneuro_bss2_lfsr_at(int64_t state, int64_t reads, int64_t trial, int64_t unit) {
-    const int64_t taps = bioneuro_bss2_taps[(trial * 31 + unit) & 255];
-    for (int64_t i = 0; i < reads; ++i) {
-        int64_t parity = state & taps;
-        parity ^= parity >> 8;
-        parity ^= parity >> 4;
-        parity ^= parity >> 2;
-        parity ^= parity >> 1;
-        state = ((state << 1) & 0xFFFF) | (parity & 1);
-    }
-    return state;
+    return bioneuro_bss2_lfsr(state, bioneuro_bss2_taps[(trial * 31 + unit) & 255], reads);
 }
 static inline double bioneuro_bss2_noise_at(int64_t seed_low, int64_t seed_high, double value, int64_t stream, int64_t trial, int64_t unit,
                                             int64_t step) {

@@ -44,6 +44,10 @@ def constrain(circuit: Circuit, hardware: Hardware, *, weight: str = "") -> Circ
 
 def written(circuit: Circuit, hardware: Hardware, *, weight: str = "") -> dict[str, tuple[Reading, Sheet]]:
     """The program of every synapse that has any: what `constrain` puts into the circuit and `report` looks at."""
+    if not isinstance(hardware, Hardware):
+        raise ConstrainError(f"hardware: {hardware!r:.60} is no Hardware; give one, such as Hardware() or Hardware(bits=8)")
+    if not isinstance(weight, str):
+        raise ConstrainError(f"weight: {weight!r:.60} is no text; give the placed name of a variable, such as 'stdp.w', or ''")
     readings = {p.name: reading for p in circuit.projections if (reading := _plastic(p)) is not None}
     if not readings:
         raise ConstrainError(f"circuit {circuit.name!r} has no synapse that learns, so there is nothing to constrain")

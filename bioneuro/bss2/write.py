@@ -1,5 +1,6 @@
 """A learning rule as the program of a processor: integers, one statement per line, every number a parameter with a name."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -119,7 +120,7 @@ def _compare(sheet: Sheet, gate: Gate) -> None:
     """A comparison with one or two levels, which exclude each other."""
     name = f"gate_{len(sheet.gates) + 1}"
     sheet.gates[gate] = name
-    sides = []
+    sides, levels = [], []
     for text, side, sign in ((gate.high, "high", ">"), (gate.low, "low", "<")):
         if text:
             value, what = evaluate(text, sheet.values), f"{gate.variable} {sign}= {text}"
@@ -128,7 +129,13 @@ def _compare(sheet: Sheet, gate: Gate) -> None:
             exact = scale.exact(value) if isinstance(scale, Reader) else value / scale.unit
             sheet.integer(f"{name}_{side}", n, what)
             sheet.note(f"{name}_{side}", gate.variable, what, "threshold", exact, n)
+            levels.append(n)
             sides.append(f"int({gate.variable}_n {sign}{'' if gate.strict else '='} {name}_{side})")
+    if len(levels) == 2 and np.any(levels[0] <= levels[1]):
+        raise ConstrainError(
+            f"{scale.path}: {gate.high} and {gate.low} fall on one integer, so that steps of {scale.unit:.4g} (SI) cannot tell above from below; give "
+            f"it more bits, or a narrower range, hardware.ranges[{scale.path!r}]"
+        )
     sheet.lines.append(f"{name} = {' + '.join(sides)}")
 
 
@@ -172,8 +179,19 @@ def _term(sheet: Sheet, found: Slow, k: int, term: Term) -> str:
         widths.append((bits, width))
     gate = "*".join([*(sheet.gates[g] for g in term.gates), *(["rare"] if rare else [])])
     scaled = _scaled(sheet, lane, f"{found.name}_{k}", sign * rate * step / lane.unit, text, what, widths[0][1] if widths else 0)
+    if len(term.levels) == 1 and (fast := float(np.max(np.abs(rate)))) > 1:
+        _warn_of_overshoot(lane, h, what, fast, rare)
     sheet.lines.append(f"{found.name}_{k} = {gate + '*' if gate else ''}{scaled}")
     return f"{found.name}_{k}"
+
+
+def _warn_of_overshoot(lane: Lane, h: Hardware, what: str, rate: float, rare: bool) -> None:
+    every = f"{h.seconds * 1e3:g} ms" + (f", {h.rarely} of them at once" if rare else "")
+    warnings.warn(
+        f"{lane.path}: {what} moves {rate:.3g} times the distance that it closes in one update ({every}); choose a shorter period"
+        + (" or a smaller hardware.rarely" if rare else ""),
+        stacklevel=7,
+    )
 
 
 def _scaled(sheet: Sheet, lane: Lane, name: str, rate: Floats, text: str, what: str, width: int) -> str:
@@ -196,7 +214,7 @@ def _scaled(sheet: Sheet, lane: Lane, name: str, rate: Floats, text: str, what: 
 
 
 def _check_rate(sheet: Sheet, lane: Lane, rate: Floats, m: Floats, what: str) -> None:
-    """A step of Euler's method goes less far than the distance it closes, and its number fits 32 bits."""
+    """The number of a rate fits 32 bits."""
     fast, period = float(np.max(np.abs(rate))), sheet.hardware.seconds
     if np.any(np.abs(m) >= 2**31):
         raise ConstrainError(
