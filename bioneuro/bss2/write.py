@@ -133,7 +133,7 @@ def _compare(sheet: Sheet, gate: Gate) -> None:
             sides.append(f"int({gate.variable}_n {sign}{'' if gate.strict else '='} {name}_{side})")
     if len(levels) == 2 and np.any(levels[0] <= levels[1]):
         raise ConstrainError(
-            f"{scale.path}: {gate.high} and {gate.low} fall on one integer, so that steps of {scale.unit:.4g} (SI) cannot tell above from below; give "
+            f"{scale.path}: {gate.high} and {gate.low} fall on one integer: steps of {scale.unit:.4g} (SI) cannot tell above from below; give "
             f"it more bits, or a narrower range, hardware.ranges[{scale.path!r}]"
         )
     sheet.lines.append(f"{name} = {' + '.join(sides)}")
