@@ -35,6 +35,11 @@ def of(expression: str, known: Mapping[str, Dimensions], place: str) -> Dimensio
     return _of(ast.parse(expression.strip(), mode="eval").body, known, place)
 
 
+def is_condition(expression: str, flags: set[str]) -> bool:
+    """Whether an expression is made of comparisons and boolean variables (`flags`)."""
+    return _true_or_false(ast.parse(expression.strip(), mode="eval").body, flags)
+
+
 def check_condition(expression: str, flags: set[str], known: Mapping[str, Dimensions], place: str) -> None:
     """Refuse anything but comparisons and boolean variables (`flags`), joined by and, or, not, with consistent units."""
     tree = ast.parse(expression.strip(), mode="eval").body

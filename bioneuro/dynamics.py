@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from bioneuro import dimensions, text, units
-from bioneuro.equations import FLAT, SPECIAL, Equation, check_variable, equations_of, states_of
+from bioneuro.equations import FLAT, SPECIAL, Equation, check_variable, equations_of, states_of, unshared
 from bioneuro.records import LATER, ModelError, Parameter, did_you_mean
 
 UPDATES = "updates"
 """In periodic code, the number of the update."""
 
-METHODS = ("euler", "exponential_euler", "exact", "rk2", "rk4", "heun", "milstein")
+METHODS = ("euler", "exponential_euler", "exact", "linear", "independent", "rk2", "rk4", "heun", "milstein")
 """Brian2's integrators for clock-driven runs."""
 
 
@@ -37,9 +37,12 @@ class Neuron:
         equations: Brian2 equations. Parameters and initial values are named in them and given below.
         threshold, reset: Brian2 condition and statements; "" and "" for one that never fires, such as a dendrite, or a soma of which only
             slow variables matter. It can be stepped from event to event.
-        refractory: the name of a parameter (a time), or "" for none.
-        method: Brian2's integrator for clock-driven runs ("euler", "exponential_euler", "exact", "rk2", "rk4", "heun", ...).
+        refractory: a time, such as the name of a parameter; or a condition, which after a spike keeps the neuron refractory for as long as it
+            holds; "" for none.
+        method: Brian2's integrator for clock-driven runs, one of `METHODS`.
         input: the variable that a protocol's injected current drives, or "".
+        momentary: a variable without an equation to which arriving spikes add, put back to 0 after every step of the clock: a current of one step,
+            as layers of trained networks pass on. None: there is none.
         parameters, initial: name -> `Parameter`.
         reference: the paper.
     """
@@ -54,6 +57,7 @@ class Neuron:
     parameters: Mapping[str, Parameter]
     initial: Mapping[str, Parameter] = field(default_factory=dict)
     reference: str = ""
+    momentary: str | None = field(default=None, metadata={LATER: True})
 
     def __post_init__(self) -> None:
         _check_common(self)
@@ -63,11 +67,12 @@ class Neuron:
             raise ModelError(f"{self.name}.threshold: a neuron that never fires has neither reset nor refractory period; give a threshold")
         text.check_statements(self.reset, f"{self.name}.reset")
         object.__setattr__(self, "reset", text.without_comments(self.reset, f"{self.name}.reset"))
-        _check_time(self, self.refractory, f"{self.name}.refractory")
-        if self.input and self.input not in self.plain:
-            raise ModelError(
-                f"{self.name}.input: {self.input!r} must be declared in the equations as a plain variable such as 'I : amp'"
-            )
+        if self.refractory:
+            _check_refractory(self)
+        for what in ("input", "momentary"):
+            name = getattr(self, what)
+            if name and (name not in self.plain or self.plain[name] in ("boolean", "integer")):
+                raise ModelError(f"{self.name}.{what}: {name!r} must be declared in the equations as a plain variable such as 'I : amp'")
         check_dynamics(self, self.name, {})
 
     @property
@@ -185,6 +190,20 @@ def _check_time(model: Neuron | Synapse, name: str, place: str) -> None:
         raise ModelError(f"{place}: {name!r} is {what}; allowed: one of {times} or ''." + did_you_mean(name, times))
 
 
+def _check_refractory(neuron: Neuron) -> None:
+    """A time or a condition."""
+    place, known = f"{neuron.name}.refractory", known_dimensions(neuron)
+    _check_names(neuron, place, text.check_expression(neuron.refractory, place))
+    if dimensions.is_condition(neuron.refractory, _flags(neuron)):
+        dimensions.check_condition(neuron.refractory, _flags(neuron), known, place)
+    else:
+        dimensions.check(neuron.refractory, dimensions.SECOND, known, place)
+
+
+def _flags(model: Neuron | Synapse) -> set[str]:
+    return {"not_refractory", *(e.name for e in equations_of(model.equations) if e.unit == "boolean")}
+
+
 def _check_every(model: Synapse, every: Every) -> None:
     """Statements in which a name may be local, and which see nothing but the synapse itself."""
     place = f"{model.name}.every"
@@ -216,24 +235,25 @@ def _check_common(model: Neuron | Synapse) -> None:
     text.check_name(model.name, "name")
     text.check_equations(model.equations, f"{model.name}.equations")
     # Brian2 would carry comments into the sources that it generates.
-    object.__setattr__(model, "equations", "\n".join(text.equation_lines(model.equations, f"{model.name}.equations")))
+    lines = map(unshared, text.equation_lines(model.equations, f"{model.name}.equations"))
+    object.__setattr__(model, "equations", "\n".join(lines))
     for name in ("parameters", "initial"):
         object.__setattr__(model, name, _mapping(getattr(model, name), f"{model.name}.{name}"))
     if model.method not in METHODS:
         hint = did_you_mean(str(model.method), METHODS)
         raise ModelError(f"{model.name}.method: {model.method!r} is unknown; allowed: {', '.join(METHODS)}.{hint}")
-    lines = equations_of(model.equations)
-    declared = {e.name for e in lines}
-    for name in (*(e.name for e in lines if "summed" not in e.flags), *model.parameters):
+    found = equations_of(model.equations)
+    declared = {e.name for e in found}
+    for name in (*(e.name for e in found if "summed" not in e.flags), *model.parameters):
         check_variable(name, model.name)
     for name in sorted(declared & set(model.parameters)):
         raise ModelError(f"{model.name}.parameters: {name!r} is already a variable; rename one of the two")
-    for e in lines:
+    for e in found:
         if "summed" in e.flags:
             _check_summed(model, e)
-        for flag in sorted({"shared", "linked"} & set(e.flags)):
+        if "linked" in e.flags:
             raise ModelError(
-                f"{model.name}.equations: {e.name!r} is ({flag}), which would join the trials, since they lie side by side in one run; "
+                f"{model.name}.equations: {e.name!r} is (linked), which would join the trials, since they lie side by side in one run; "
                 "give each unit its own"
             )
     for name, start in model.initial.items():
@@ -288,10 +308,9 @@ def check_dynamics(model: Neuron | Synapse, place: str, ends: Mapping[str, units
         codes = [(f"pathways[{n}].code", p.code) for n, p in enumerate(model.pathways)]
     else:
         codes = [("reset", model.reset)]
-        flags = {"not_refractory", *(e.name for e in lines if e.unit == "boolean")}
         if model.threshold:
             _check_names(model, f"{place}.threshold", text.names(model.threshold))
-            dimensions.check_condition(model.threshold, flags, known, f"{place}.threshold")
+            dimensions.check_condition(model.threshold, _flags(model), known, f"{place}.threshold")
     for where, code in codes:
         _check_names(model, f"{place}.{where}", text.check_statements(code, f"{place}.{where}"))
         dimensions.check_statements(code, known, f"{place}.{where}")
@@ -321,7 +340,10 @@ def _refuse_random(found: text.Names, place: str) -> None:
 
 
 def _refuse_constants(model: Neuron | Synapse, place: str, found: text.Names, *, known: frozenset[str]) -> None:
-    """Of what a model knows, states alone can be assigned."""
+    """Of what a model knows, states alone can be assigned, and of those none that is (constant)."""
+    constant = {e.name for e in equations_of(model.equations) if "constant" in e.flags}
+    for name in sorted(found.assigned & constant):
+        raise ModelError(f"{place}: {name!r} is (constant) or (shared), but a statement assigns to it; leave the flag out")
     for name in sorted(found.assigned & known - set(model.states)):
         what = "a parameter, which stays as it is during a run" if name in model.parameters else "not a state"
         raise ModelError(f"{place}: {name!r} is {what}; states that can be changed: {sorted(model.states)}")

@@ -17,6 +17,7 @@ _RESERVED = frozenset(
     """trial_index unit_index stimulus_index neuron_trial neuron_unit neuron_stimulus waveform_index counter_normal step_length updates update_number
     N_incoming_post N_outgoing_pre active add_to_magic_network before_run check_variable_write clock codeobj_class connect default_event
     delay delay_ equations event_codes event_driven events indices method_choice multisynaptic_index name namespace order post pre
+    neuron_index period spike_number spike_time
     register_variable resetter run_on_event set_event_schedule source spike spikes start state state_updater stop subexpression_updater
     summed_updaters target thresholder unregister_variable user_equations variables verify_dependencies when
     alignas alignof asm auto bitand bitor bool brian case catch char compl const constexpr decltype default delete do double enum explicit
@@ -73,3 +74,21 @@ def check_variable(name: str, place: str) -> None:
         raise ModelError(f"{place}: {name!r} is the name of a unit; rename the variable, for example to {name + '_0'!r}")
     if name in SPECIAL | FLAT | _RESERVED or name.startswith("xi_"):
         raise ModelError(f"{place}: {name!r} is a name that the engines use themselves; rename it, for example to {name + '_0'!r}")
+
+
+def unshared(line: str) -> str:
+    """An equation with what Brian2 keeps once for all units kept once for each of them: the same values, which no trial can change for another.
+
+    A subexpression loses the flag (shared), since it is computed from shared things anyway; a plain variable becomes (constant).
+    """
+    (equation,) = equations_of(line)
+    if "shared" not in equation.flags:
+        return line
+    if equation.kind == "differential":
+        raise ModelError(
+            f"equations: {equation.name!r} is (shared), which would join the trials, since they lie side by side in one run; give each unit its own"
+        )
+    kept = [flag for flag in equation.flags if flag != "shared"]
+    kept += ["constant"] if equation.kind == "plain" and "constant" not in kept else []
+    body = line.rpartition("(")[0].rstrip()
+    return f"{body} ({', '.join(kept)})" if kept else body

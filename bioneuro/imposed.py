@@ -216,14 +216,14 @@ class Afferents:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Current:
-    """Injected current: `value[k, trial]` (SI) flows from `start[k]` seconds until the next breakpoint."""
+    """Injected current: `value[k, trial]` (SI), or `value[k, trial, unit]`, flows from `start[k]` seconds until the next breakpoint."""
 
     start: Floats
     value: Floats
     unit: str
 
     def __post_init__(self) -> None:
-        _check_course(self, "current")
+        _check_course(self, "current", (2, 3))
         if not np.all(np.isfinite(self.value)):
             raise ProtocolError("current: a value is not finite; give finite numbers")
 
@@ -240,16 +240,16 @@ class Phases:
     unit: str
 
     def __post_init__(self) -> None:
-        _check_course(self, "phases")
+        _check_course(self, "phases", (2,))
         if np.any(np.isinf(self.value)):
             raise ProtocolError("phases: a value is infinite; give finite numbers, or NaN for the circuit's own value")
 
 
-def _check_course(course: Current | Phases, what: str) -> None:
+def _check_course(course: Current | Phases, what: str, axes: tuple[int, ...]) -> None:
     object.__setattr__(course, "start", frozen(course.start))
     object.__setattr__(course, "value", frozen(course.value))
     units.unit(course.unit)
-    fits = course.start.ndim == 1 and course.start.size and course.value.ndim == 2 and course.value.shape[0] == course.start.size
+    fits = course.start.ndim == 1 and course.start.size and course.value.ndim in axes and course.value.shape[0] == course.start.size
     if not fits or course.start[0] != 0:
         raise ProtocolError(f"{what}: breakpoints start at 0 s, with one row of values (one per trial) each")
     if not np.all(np.isfinite(course.start)) or np.any(np.diff(course.start) <= 0):

@@ -5,6 +5,7 @@ their digest. Equation text passes the whitelist of `bioneuro.text` here, before
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from bioneuro import text, units
 from bioneuro.dynamics import Every, Neuron, Pathway, Synapse, check_dynamics, known_dimensions, read_from_ends
+from bioneuro.equations import equations_of
 from bioneuro.records import ModelError, Parameter, did_you_mean, digest, frozen, parameter
 
 __all__ = [
@@ -136,6 +138,8 @@ class Circuit:
         return projection
 
     def _check_ends(self, projection: Projection, pre: Population, post: Population) -> None:
+        for pathway in projection.synapse.pathways:
+            _refuse_mixed(pathway, projection.name)
         ends = {}
         for name in sorted(read_from_ends(projection.synapse)):
             local, _, which = name.rpartition("_")
@@ -158,6 +162,8 @@ class Circuit:
                     f"projection {projection.name!r}: {local!r} is a parameter of {end.name!r}, which stays as it is during a run; "
                     f"states that can be changed: {sorted(end.neuron.states)}"
                 )
+            if written and end.neuron and "constant" in next(e.flags for e in equations_of(end.neuron.equations) if e.name == local):
+                raise ModelError(f"projection {projection.name!r}: {local!r} of {end.name!r} is (constant) or (shared); leave the flag out")
             ends[name] = known[local]
         check_dynamics(projection.synapse, projection.name, ends)
         theirs = {*post.neuron.states, *post.neuron.parameters} if post.neuron else set()
@@ -221,6 +227,19 @@ class Circuit:
         return path
 
 
+def _refuse_mixed(pathway: Pathway, place: str) -> None:
+    """Brian2's targets disagree on a neuron's variable that is changed in place by different operations, where several spikes meet."""
+    found: dict[str, list[str]] = {}
+    for name, operator in re.findall(r"\b(\w+_(?:pre|post))\s*(\*\*|//|[-+*/%])=", pathway.code):
+        found.setdefault(name, []).append(operator)
+    for name, operators in found.items():
+        if len(operators) > 1 and not {"+", "-"} >= set(operators):
+            raise ModelError(
+                f"projection {place!r}: {name!r} is changed in place by {' and '.join(f'{o}=' for o in operators)} in one pathway, whose result "
+                f"would hang on the engine where several spikes meet; write one statement, such as {name} = ...{name}..."
+            )
+
+
 def _with_values(model: Any, owner: str, new: Mapping[str, Any]) -> Any:
     parameters, initial = dict(model.parameters), dict(model.initial)
     for name, value in new.items():
@@ -241,7 +260,7 @@ def side_by_side(neurons: Sequence[Neuron]) -> Population:
         ModelError: two of them have different text.
     """
     first = neurons[0]
-    text_of = {(n.equations, n.threshold, n.reset, n.refractory, n.method, n.input) for n in neurons}
+    text_of = {(n.equations, n.threshold, n.reset, n.refractory, n.method, n.input, n.momentary) for n in neurons}
     if len(text_of) > 1 or any(set(n.parameters) != set(first.parameters) or set(n.initial) != set(first.initial) for n in neurons):
         raise ModelError(f"side_by_side: {[n.name for n in neurons]} differ in more than numbers; put them into populations of their own")
     numbers: dict[str, Any] = {

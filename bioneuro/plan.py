@@ -53,7 +53,7 @@ class Plan:
         dt: seconds per step on the clock; for event runs None, and `lengths` has the seconds of each step, shape (step, stimulus).
         n_steps: number of steps, up to the last reading.
         reads: number of completed steps at each reading, shape (trial, reads).
-        spikes: port -> `Imposed`. delays: projection -> steps per pathway.
+        spikes: port -> `Imposed`. delays: projection -> steps per pathway, one number or one per pair.
         stimulus: distinct stimulus of each trial.
         flat: placed name -> `Flat`. wiring: projection -> `Wiring`.
         values: placed name -> SI value, a scalar or one per element.
@@ -84,7 +84,7 @@ class Plan:
         return self.timing.dt
 
     @property
-    def delays(self) -> Mapping[str, tuple[int, ...]]:
+    def delays(self) -> Mapping[str, tuple[Ints, ...]]:
         return self.timing.delays
 
     @property
@@ -180,6 +180,9 @@ def _check_fit(circuit: Circuit, protocol: Protocol) -> None:
             f"protocol {protocol.name!r} injects current into {', '.join(sorted(protocol.currents))} and steps from event to event; a current "
             "needs a clock: use stepping=clock('0.1 ms')"
         )
+    for name, neuron in neurons.items():
+        if neuron.momentary and isinstance(protocol.stepping, Events):
+            raise ProtocolError(f"population {name!r}: its input {neuron.momentary!r} lasts a step of a clock; use stepping=clock('0.1 ms')")
     deciding = sorted(n for n, neuron in neurons.items() if neuron.threshold)
     if deciding and isinstance(protocol.stepping, Events):
         raise ProtocolError(
@@ -275,10 +278,13 @@ def _currents(
 ) -> dict[str, tuple[Ints, Floats]]:
     tables = {}
     for name, current in protocol.currents.items():
-        waveforms, which = np.unique(current.value, axis=1, return_inverse=True)
+        size = flat[name].size
+        if current.value.ndim == 3 and current.value.shape[2] != size:
+            raise ProtocolError(f"current into {name!r}: {current.value.shape[2]} courses per trial for {size} units; give one, or one per unit")
+        waveforms, which = np.unique(current.value.reshape(current.start.size, -1), axis=1, return_inverse=True)
         starts = to_grid(current.start, protocol.stepping, f"current into {name}", shifts)  # type: ignore[arg-type]
         table = waveforms[np.searchsorted(starts, np.arange(timing.n_steps), side="right") - 1]
-        tables[name] = (which.ravel()[flat[name].trial], table)
+        tables[name] = (np.repeat(which.ravel(), size) if current.value.ndim == 2 else which.ravel(), table)
     return tables
 
 

@@ -82,6 +82,33 @@ def of_trials(whole: Train, trials: NDArray[np.int64]) -> Train:
     return Train(steps=steps, offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), size=whole.size, dt=whole.dt)
 
 
+def pieces(whole: "Recording", n: int) -> "list[Recording]":
+    """`n` recordings of equal numbers of trials, one after the other: what the copies of a twin did. Raises ValueError if they are not equal."""
+    if n < 1 or whole.n_trials % n:
+        raise ValueError(f"pieces: {whole.n_trials} trials in {n} recordings; give a divisor of the number of trials")
+    each = whole.n_trials // n
+    found = []
+    for k in range(n):
+        trials = slice(k * each, (k + 1) * each)
+        close = {}
+        for name, (step, index, margin) in whole.close.items():
+            units = each * whole.spikes[name].size
+            mine = (index >= k * units) & (index < (k + 1) * units)
+            close[name] = (step[mine], index[mine] - k * units, margin[mine])
+        found.append(
+            dataclasses.replace(
+                whole,
+                traces={path: values[trials] for path, values in whole.traces.items()},
+                times=whole.times[trials],
+                spikes={name: of_trials(train, np.arange(k * each, (k + 1) * each)) for name, train in whole.spikes.items()},
+                conditions={name: dataclasses.replace(c, values=c.values[trials]) for name, c in whole.conditions.items()},
+                raster={name: values[trials] for name, values in whole.raster.items()},
+                close=close,
+            )
+        )
+    return found
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Recording:
     """What was seen in a run.

@@ -53,7 +53,9 @@ def of_circuit(name: str, circuit: Circuit) -> list[str]:
 def _dynamics(model: Neuron | Synapse) -> list[str]:
     lines = [text.strip() for text in model.equations.splitlines() if text.strip()]
     if isinstance(model, Neuron):
-        period = f", then refractory for {model.refractory} = {model.parameters[model.refractory]}" if model.refractory else ""
+        period = f", then refractory: {model.refractory}" if model.refractory else ""
+        if model.refractory in model.parameters:
+            period = f", then refractory for {model.refractory} = {model.parameters[model.refractory]}"
         lines += [f"spike when {model.threshold}: {_joined(model.reset)}{period}" if model.threshold else "never spikes by itself"]
         lines += [f"injected current: {model.input}"] if model.input else []
     else:

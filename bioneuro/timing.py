@@ -49,12 +49,12 @@ class Arrivals:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ClockTiming:
-    """Steps of one length: `reads` (trial, reads), `breaks` (of phases) and `period` (of updates, or 0) in completed steps."""
+    """Steps of one length: `reads` (trial, reads), `breaks` (of phases), `period` (of updates, or 0), `delays` (of all pairs, or of each)."""
 
     dt: float
     reads: Ints
     spikes: Mapping[str, Imposed]
-    delays: Mapping[str, tuple[int, ...]]
+    delays: Mapping[str, tuple[Ints, ...]]
     breaks: Ints
     period: int = 0
 
@@ -114,7 +114,7 @@ class EventTiming:
     arrivals: Mapping[str, Arrivals]
     readings: Floats
     stimulus: Ints
-    delays: Mapping[str, tuple[int, ...]]
+    delays: Mapping[str, tuple[Ints, ...]]
     period: float = 0.0
     dt: None = None
 
@@ -223,15 +223,14 @@ def to_grid(times: Floats, clock: Clock, what: str, shifts: dict[str, float]) ->
     return steps
 
 
-def _delay(synapse: Synapse, name: str, place: str) -> float:
+def _delay(synapse: Synapse, name: str, place: str) -> Floats:
+    """Seconds: one delay for all pairs, or one for each."""
     if not name:
-        return 0.0
+        return np.zeros(())
     value = synapse.parameters[name].value
-    if value.ndim:
-        raise ProtocolError(f"{place}.{name}: a delay is one number per projection; split the projection for several delays")
-    if value < 0:
-        raise ProtocolError(f"{place}.{name}: a delay of {float(value)} s is negative; give 0 or more")
-    return float(value)
+    if np.any(value < 0):
+        raise ProtocolError(f"{place}.{name}: a delay of {value.min()} s is negative; give 0 or more")
+    return value
 
 
 def on_clock(
@@ -250,8 +249,8 @@ def on_clock(
     delays = {}
     for p in circuit.projections:
         _refuse_setting(p, protocol)
-        times = np.array([_delay(p.synapse, w.delay, p.name) for w in p.synapse.pathways])
-        delays[p.name] = tuple(to_grid(times, clock, f"delays of {p.name}", shifts).tolist())
+        times = [_delay(p.synapse, w.delay, p.name) for w in p.synapse.pathways]
+        delays[p.name] = tuple(to_grid(t, clock, f"delays of {p.name}", shifts) for t in times)
     breaks = to_grid(breakpoints(protocol), clock, "phases", shifts)
     every = to_grid(np.array([circuit.period]), clock, "period of updates", shifts)
     return ClockTiming(dt=clock.dt, reads=reads, spikes=spikes, delays=delays, breaks=breaks, period=int(every[0]))
@@ -287,7 +286,7 @@ def _port_delay(circuit: Circuit, population: Population, protocol: Protocol) ->
         _refuse_setting(p, protocol)
         for w in p.synapse.pathways:
             if (p.pre if w.event == "pre" else p.post) == population.name:
-                found.add(_delay(p.synapse, w.delay, p.name))
+                found |= set(np.atleast_1d(_delay(p.synapse, w.delay, p.name)).tolist())
     if len(found) > 1:
         raise ProtocolError(
             f"event stepping: spikes of port {population.name!r} arrive with several delays {sorted(found)} s; use one delay per port "
@@ -316,7 +315,7 @@ def by_events(circuit: Circuit, protocol: Protocol, drawn: Mapping[str, Drawn]) 
         arrivals=arrivals,
         readings=protocol.reads,
         stimulus=protocol.stimulus,
-        delays={p.name: (0,) * len(p.synapse.pathways) for p in circuit.projections},
+        delays={p.name: (np.zeros((), np.int64),) * len(p.synapse.pathways) for p in circuit.projections},
         period=circuit.period,
     )
 

@@ -12,7 +12,7 @@ from bioneuro.brian.script import script
 from bioneuro.model import Circuit, Every, ModelError, Parameter, Pathway, Population, Projection, Synapse, parameter
 from bioneuro.protocol import Protocol, ProtocolError, Spikes, Train, clock
 from bioneuro.twin import Twin
-from bioneuro.twin.module import TwinError
+from bioneuro.verify import verify
 
 COUNT = """
 n += 1
@@ -156,9 +156,12 @@ def test_the_period_is_one_for_all_trials_and_synapses() -> None:
         dataclasses.replace(counting(), projections=(first, dataclasses.replace(second, name="s_2")))
 
 
-def test_the_twin_and_the_plain_script_refuse_periodic_code_by_name() -> None:
-    with pytest.raises(TwinError, match="'s' of circuit 'counting' is updated every 10 ms"):
-        Twin(counting())
+def test_the_twin_runs_the_same_updates() -> None:
+    seen = simulate(counting(), trains(READS), seed=1, target="numpy")
+    assert verify(seen, against=Twin(counting())(trains(READS), seed=1).detached(), tolerance=1e-14)
+
+
+def test_the_plain_script_refuses_periodic_code_by_name() -> None:
     with pytest.raises(ModelError, match="'s' has periodic code"):
         script(counting(), trains(READS), seed=1)
 

@@ -14,7 +14,7 @@ from bioneuro.model import Circuit, ModelError, Neuron, Population, Projection, 
 from bioneuro.plan import Plan, plan
 from bioneuro.protocol import Protocol
 from bioneuro.statements import Phase, read
-from bioneuro.statements.assemble import TICK, added_lines, located, pathways_of, phased, with_driving
+from bioneuro.statements.assemble import FORGET, TICK, added_lines, driven_by_protocol, located, pathways_of, phased, with_driving
 from bioneuro.statements.ends import Ends, ends
 from bioneuro.statements.step import LENGTH, NORMAL, phase_name
 
@@ -216,6 +216,9 @@ def _neurons(todo: Plan, population: Population, name: str, order: int, steps: S
     name={string(owner)},
 )
 '''
+    if neuron.momentary and not driven_by_protocol(todo, population):
+        when = f'when="groups", order={FORGET + order}'
+        text += f'{name}.run_regularly("{neuron.momentary} = 0*{base_unit(neuron.plain[neuron.momentary])}", clock=ticks, {when})\n'
     if population.fires:
         text += f"{name}_spikes = SpikeMonitor({name}, name={string(f'{owner}_spikes')})\n"
     return text + _values(todo, owner, name, neuron)
@@ -244,7 +247,7 @@ def _synapses(todo: Plan, projection: Projection, names: Mapping[str, str], orde
     """,
     on_pre={_table((k, _code(p.code)) for k, p, _ in paths if p.event == "pre")},
     on_post={_table((k, _code(p.code)) for k, p, _ in paths if p.event == "post")},
-    delay={_table((k, f"{delay}*ticks.dt") for k, _, delay in paths)},
+    delay={_table((k, f"{delay}*ticks.dt") for k, _, delay in paths if not delay.ndim)},
     method={string(synapse.method) if update is None else f"Exact({name}_step)"},
     namespace={_namespace(known)},
     clock=ticks,
@@ -254,7 +257,7 @@ def _synapses(todo: Plan, projection: Projection, names: Mapping[str, str], orde
 # Spikes of the same tick act in this order: presynaptic ones first.
 {"".join(_order(f"{name}.{k}", p.event, order, n) for n, (k, p, _) in enumerate(paths))}
 {name}.connect(i={array(wiring.pre)}, j={array(wiring.post)})
-'''
+{"".join(f"{name}.{k}.delay = {array(np.resize(d, wiring.pre.size))}*ticks.dt{chr(10)}" for k, _, d in paths if d.ndim)}'''
     for target in [t for o, t in steps if o == owner and steps[o, t].kind == "sum"]:
         text += f"{name}.summed_updaters[{string(target)}].order = {steps[owner, target].order}\n"
     if (owner, "slow") in steps:

@@ -22,10 +22,10 @@ from bioneuro.statements.step import IN_NEURON, IN_SYNAPSE, Step, phase_name, th
 TICK = 1e-3
 """Seconds Brian2's clock believes an event step to last; nothing reads it."""
 
-FIRST, AHEAD, SUMS, SLOW, NEURONS, BEHIND = -2000, -1900, 1000, 2000, 3000, 4000
+FIRST, AHEAD, FORGET, SUMS, SLOW, NEURONS, BEHIND = -2000, -1900, 500, 1000, 2000, 3000, 4000
 """Order within a step. First parameters that change; in an event run, after the fast steps of synapses: sums over them, their slow
 steps, the steps of neurons, and behind all that periodic code: it sees what holds when the step ends, before its spikes. On a clock periodic
-code goes ahead of the step that begins at its time; then Brian2's own order holds: sums, neurons, synapses."""
+code goes ahead of the step that begins at its time; then Brian2's own order holds: sums, neurons, synapses; then momentary inputs are forgotten."""
 
 STANDALONE_EMPTY = np.empty(0, dtype=np.int64)
 
@@ -116,6 +116,12 @@ def _declared(plan: Plan, owner: str, model: Neuron | Synapse) -> str:
     return "\n".join(lines)
 
 
+def driven_by_protocol(plan: Plan, population: Population) -> bool:
+    """Whether the protocol's current is what the momentary input of a population is."""
+    neuron = population.neuron
+    return neuron is not None and population.name in plan.currents and neuron.input == neuron.momentary
+
+
 def phased(plan: Plan, owner: str) -> list[str]:
     """Parameters of an object that change during the run."""
     return [path.partition(".")[2] for path in plan.phases if path.partition(".")[0] == owner]
@@ -174,6 +180,8 @@ def _neurons(
     )
     _fill(plan, population.name, group, neuron)
     _follow_phases(plan, population.name, group)
+    if neuron.momentary and not driven_by_protocol(plan, population):
+        then(group, f"{population.name}_forget", FORGET + order, lambda _: f"{neuron.momentary} = 0")
     if population.name in plan.currents:
         group.waveform_index = plan.currents[population.name][0]
     return group
@@ -192,7 +200,7 @@ def _synapses(
     whole = "\n".join((equations, _declared(plan, projection.name, synapse), _bookkeeping(plan, projection.name, equations, draws=draws(synapse))))
     heard = pathways_of(plan.circuit, projection)
     times = plan.delays[projection.name]
-    delays = {key: Quantity(times[k] * float(clock.dt), dim=b2.second.dim) for k, (key, _) in heard.items()}
+    delays = {key: Quantity(times[k] * float(clock.dt), dim=b2.second.dim) for k, (key, _) in heard.items() if not times[k].ndim}
     on = {event: {key: p.code for key, p in heard.values() if p.event == event} for event in ("pre", "post")}
     group = b2.Synapses(
         objects[projection.pre],
@@ -212,6 +220,9 @@ def _synapses(
         getattr(group, key).order = (0 if pathway.event == "pre" else 1000) + 10 * order + k
     wiring = plan.wiring[projection.name]
     group.connect(i=wiring.pre, j=wiring.post)
+    for k, (key, _) in heard.items():
+        if times[k].ndim:
+            getattr(group, key).delay = Quantity(np.resize(times[k], wiring.pre.size) * float(clock.dt), dim=b2.second.dim)
     _fill(plan, projection.name, group, synapse)
     _follow_phases(plan, projection.name, group)
     for k, updater in enumerate(group.summed_updaters.values()):

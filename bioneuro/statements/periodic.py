@@ -29,6 +29,9 @@ DRAWS: Mapping[str, tuple[str, ...]] = {
 REGISTERS = 4
 """Shift registers per synapse: the last argument of ``ppu_lfsr`` is below it."""
 
+PERIODIC = ("draws", "updates")
+"""The two loops over the synapses: what draws and divides, and the rest."""
+
 KEPT = "ppu_kept"
 """Variables that carry what one loop over the synapses has worked out to the next."""
 

@@ -17,9 +17,12 @@ from bioneuro.plan import Plan, Wiring
 from bioneuro.statements.assemble import Assembly, assemble, pathways_of, refuse_unlike
 from bioneuro.statements.context import borrowed
 from bioneuro.statements.ends import ends
-from bioneuro.statements.periodic import ADDRESSED, DRAWS, UPDATE
+from bioneuro.statements.periodic import ADDRESSED, DRAWS, PERIODIC, UPDATE
 from bioneuro.statements.step import LENGTH, NORMAL, Later, phase_name
 from bioneuro.text import HARDWARE, check_statements
+
+BEFORE = "before_start"
+"""The slot of Brian2's schedule in which subexpressions that are (constant over dt) are worked out, ahead of all else."""
 
 _ORDER = {"update": 0, "sum": 0, "threshold": 1, "pathway": 2, "reset": 3}
 
@@ -34,7 +37,7 @@ class Phase:
         code: Brian2's abstract code; a threshold assigns ``_cond``, a sum ``_synaptic_var``, what one synapse adds.
         pathway: index of the pathway, or -1.
         target: of a sum, the variable of a neuron that holds it ("total_post").
-        part: of an update, "" for the step itself, "phases" and "slow" for what comes before and after it.
+        part: of an update, "" for the step itself; `BEFORE`, or "phases", "slow", "forget" and the like for what comes before and after it.
         order: within the slot of Brian2's schedule.
     """
 
@@ -45,6 +48,11 @@ class Phase:
     target: str = ""
     part: str = ""
     order: int = 0
+
+    @property
+    def periodic(self) -> bool:
+        """Whether it is what a processor does at its updates, and otherwise changes nothing."""
+        return self.kind == "update" and self.part in PERIODIC
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,8 +158,8 @@ def _program(assembly: Assembly, plan: Plan) -> Program:
         for kind, k, target, runner in dict.fromkeys(runners):
             runner.update_abstract_code(run_namespace={})
             if runner.abstract_code.strip():
-                part = runner.name.removeprefix(f"{owner}_") if isinstance(runner, Later) else ""
+                part = runner.name.removeprefix(f"{owner}_") if isinstance(runner, Later) else BEFORE if runner.when == BEFORE else ""
                 code = textwrap.dedent(runner.abstract_code)
                 phases.append(Phase(owner=owner, kind=kind, code=code, pathway=k, target=target, part=part, order=runner.order))
-    phases.sort(key=lambda p: (_ORDER[p.kind], p.order))
+    phases.sort(key=lambda p: (_ORDER[p.kind] - (p.part == BEFORE), p.order))
     return Program(phases=tuple(phases), computed=computed, guarded=guarded, flags=flags)

@@ -1,25 +1,25 @@
 """The twin of a circuit: a torch module whose free parameters are the circuit's, bounded, in SI."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bioneuro.model import Circuit
+from bioneuro import text
+from bioneuro.copies import copied
+from bioneuro.equations import equations_of
+from bioneuro.model import Circuit, Neuron, Synapse
 from bioneuro.plan import Plan, plan
 from bioneuro.protocol import Protocol
 from bioneuro.recording import Recording
 from bioneuro.statements import Program, read
 from bioneuro.twin.bounds import Bounds
+from bioneuro.twin.refused import refuse
 from bioneuro.twin.run import Compiled, run
 from bioneuro.twin.surrogate import Surrogate, superspike
-from bioneuro.twin.translate import assigned_states, compiled, translate
-
-
-class TwinError(ValueError):
-    """A twin cannot be made or run as asked."""
+from bioneuro.twin.translate import assigned_states, compiled, one_by_one, translate
 
 
 class Twin(nn.Module):
@@ -30,8 +30,14 @@ class Twin(nn.Module):
         free: placed names of parameters to learn ("calcium.gamma_p"); they start at the circuit's values and stay within bounds.
         surrogate: the derivative of a spike.
         soft: use the surrogate's smooth step in the forward pass too (to check gradients; the twin then no longer equals Brian2).
-        detach_reset: no gradient through the reset of a neuron that spikes.
+        detach_reset: no gradient through the reset of a neuron that spikes. With it, gradients of neurons that fire often grow without bound;
+            by default it is left in where it is exact, in a soft twin, and out elsewhere.
         dtype, device: of all tensors; float64 is what the equality with Brian2 is proven in.
+        copies: every free parameter has that many values, on a leading axis, and a run has the trials of the protocol once for each: a batch
+            of starting points. Stimuli and noise are the same in every copy; trial = copy*trials + trial. 0: none.
+        segments: keep the state at the beginning of so many stretches of a run and step through each again on the way back, instead of keeping
+            every step: memory falls from n steps to segments + n/segments of them, for one forward run more. "auto": the root of n.
+        raster: keep the spikes of every step with their gradient; without it a loss can look at traces only.
 
     Example:
         >>> from bioneuro import protocol
@@ -43,7 +49,7 @@ class Twin(nn.Module):
 
     Errors:
         ModelError: a free name is not in the circuit.
-        TwinError: it is a delay or a state; or a synapse is updated periodically, as under the constraints of hardware.
+        TwinError: it is a state, a delay, a refractory period, a whole number, or the period of a processor's updates.
     """
 
     def __init__(
@@ -53,16 +59,22 @@ class Twin(nn.Module):
         free: Iterable[str] = (),
         surrogate: Surrogate | None = None,
         soft: bool = False,
-        detach_reset: bool = False,
+        detach_reset: bool | None = None,
         dtype: torch.dtype = torch.float64,
         device: str = "cpu",
+        copies: int = 0,
+        segments: int | Literal["auto"] | None = None,
+        raster: bool = True,
     ) -> None:
         super().__init__()
-        _refuse_periodic(circuit)
         self.start = circuit
         self.free = tuple(free)
-        self.surrogate, self.soft, self.detach_reset = surrogate or superspike(), soft, detach_reset
+        self.surrogate, self.soft = surrogate or superspike(), soft
+        self.detach_reset = not soft if detach_reset is None else detach_reset
         self.dtype, self.device = dtype, torch.device(device)
+        self.copies, self.segments, self.raster = copies, segments, raster
+        if copies < 0 or not (segments in (None, "auto") or (isinstance(segments, int) and segments > 0)):
+            refuse("T06", f"twin of circuit {circuit.name!r}, {copies} copies in {segments!r} segments")
         self.source = ""
         self.bounds: dict[str, Bounds] = {}
         self.raw = nn.ParameterDict()
@@ -75,15 +87,21 @@ class Twin(nn.Module):
         owner, _, name = self.start.resolve(path).partition(".")
         model = self.start.models[owner]
         if name not in model.parameters:
-            raise TwinError(f"free: {path!r} is a state; only parameters can be learned: {', '.join(sorted(self.start.values))}")
+            refuse("T01", f"{path!r} of {', '.join(sorted(self.start.values))}")
         if any(name == p.delay for p in getattr(model, "pathways", ())):
-            raise TwinError(f"free: {path!r} is a delay: it moves events, which has no gradient; scan it instead")
-        if name == getattr(model, "refractory", ""):
-            raise TwinError(f"free: {path!r} is a refractory period: it counts steps, which has no gradient; scan it instead")
+            refuse("T02", repr(path))
+        if isinstance(model, Neuron) and model.refractory and name in _only_refractory(model):
+            refuse("T03", repr(path))
+        if isinstance(model, Synapse) and model.every and name == model.every.period:
+            refuse("T10", repr(path))
         parameter = model.parameters[name]
+        if parameter.unit == "integer":
+            refuse("T09", repr(path))
         scale = float(np.abs(parameter.value).max()) or 1.0
         self.bounds[path] = Bounds(low=parameter.low, high=parameter.high, scale=scale)
         value = torch.tensor(np.array(parameter.value), dtype=self.dtype, device=self.device)
+        if self.copies:
+            value = value.expand(self.copies, *value.shape)
         self.raw[_key(path)] = nn.Parameter(self.bounds[path].inverse(value))
 
     def value(self, path: str) -> Tensor:
@@ -97,7 +115,12 @@ class Twin(nn.Module):
 
     @property
     def circuit(self) -> Circuit:
-        """The circuit with the present values of the free parameters: what to give to Brian2."""
+        """The circuit with the present values of the free parameters: what to give to Brian2.
+
+        Raises `TwinError` for a twin with copies: ask `copy(k)` for one of them.
+        """
+        if self.copies:
+            refuse("T06", f"twin.circuit of {self.copies} copies, of which twin.copy(k).circuit gives one")
         new = {}
         for path, value in self.values.items():
             parameter = self.start.values[path]
@@ -117,7 +140,7 @@ class Twin(nn.Module):
         For event runs of rules whose noise is additive, such as the calcium rule with flat potential.
         """
         if self.plan(protocol, 0).dt is not None:
-            raise TwinError("moments: mean and variance are carried from event to event; give the protocol stepping=Events()")
+            refuse("T05", f"protocol {protocol.name!r}, {protocol.stepping}")
         return self._run(protocol, 0, moments=True)
 
     def plan(self, protocol: Protocol, seed: int) -> Plan:
@@ -126,10 +149,11 @@ class Twin(nn.Module):
         if key not in self._plans:
             for path in self.free:
                 if path in protocol.settings or path in protocol.phases:
-                    raise TwinError(f"{path!r} is free and set by protocol {protocol.name!r}; drop it from one of the two")
+                    refuse("T04", f"{path!r}, set by protocol {protocol.name!r}")
             while len(self._plans) >= 8:
                 del self._plans[next(iter(self._plans))]
-            self._plans[key] = plan(self.start, protocol, seed=seed)
+            made = plan(self.start, protocol, seed=seed)
+            self._plans[key] = copied(made, self.copies) if self.copies else made
         return self._plans[key]
 
     def _run(self, protocol: Protocol, seed: int, *, moments: bool) -> Recording:
@@ -144,11 +168,28 @@ class Twin(nn.Module):
             program: Program = read(todo, moments=moments)
             source = translate(program, self.start, events=todo.dt is None)
             self._compiled[key] = Compiled(
-                program=program, source=source, functions=compiled(source), extra=assigned_states(program, self.start)
+                program=program,
+                source=source,
+                functions=compiled(source),
+                extra=assigned_states(program, self.start),
+                one_by_one=one_by_one(program, self.start),
             )
         return self._compiled[key]
 
-    def clone(self, circuit: Circuit | None = None) -> "Twin":
+    def copy(self, k: int) -> "Twin":
+        """A twin without copies that has the present values of copy `k`, bit for bit.
+
+        Raises `TwinError` if there is no such copy.
+        """
+        if not 0 <= k < self.copies:
+            refuse("T06", f"copy {k} of {self.copies}, counted from 0")
+        one = self.clone(self.start)
+        with torch.no_grad():
+            for path in self.free:
+                one.raw[_key(path)].copy_(self.raw[_key(path)][k])
+        return one
+
+    def clone(self, circuit: Circuit | None = None, *, copies: int = 0) -> "Twin":
         """A twin with the same settings of `circuit` (by default of the present values): training it leaves this one alone."""
         return Twin(
             circuit or self.circuit,
@@ -158,17 +199,17 @@ class Twin(nn.Module):
             detach_reset=self.detach_reset,
             dtype=self.dtype,
             device=str(self.device),
+            copies=copies,
+            segments=self.segments,
+            raster=self.raster,
         )
 
 
-def _refuse_periodic(circuit: Circuit) -> None:
-    for projection in circuit.projections:
-        if projection.synapse.every is not None:
-            raise TwinError(
-                f"twin: synapse {projection.name!r} of circuit {circuit.name!r} is updated every "
-                f"{projection.synapse.parameters[projection.synapse.every.period]} by a processor, in steps without gradient; make a twin of the "
-                "circuit that was constrained, and constrain the fitted circuit"
-            )
+def _only_refractory(neuron: Neuron) -> frozenset[str]:
+    """What tells how long a neuron is refractory and is read nowhere else."""
+    used = [text.names(e.right) for e in equations_of(neuron.equations) if e.right]
+    used += [text.names(neuron.threshold), text.check_statements(neuron.reset, "reset")]
+    return text.names(neuron.refractory).read - frozenset().union(*(names.read for names in used))
 
 
 def _key(path: str) -> str:

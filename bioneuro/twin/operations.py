@@ -1,5 +1,6 @@
 """The operations that translated statements call: exact forward, finite backward."""
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -73,6 +74,37 @@ def _sum_to(grad: Tensor, shape: torch.Size) -> Tensor:
 def tensor(x: Any, like: Tensor) -> Tensor:
     """`x` as a tensor of the type of `like`."""
     return x if isinstance(x, Tensor) else torch.as_tensor(x, dtype=like.dtype, device=like.device)
+
+
+class _Straight(torch.autograd.Function):
+    """`exact`, with the slope of `smooth`."""
+
+    @staticmethod
+    def forward(ctx: Any, smooth: Tensor, exact: Tensor) -> Tensor:
+        return exact.expand(torch.broadcast_shapes(smooth.shape, exact.shape)).clone()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        return grad, None
+
+
+def _between(x: Tensor, bits: Any) -> Tensor:
+    return torch.clamp(x, -(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1)
+
+
+SMOOTH: Mapping[str, Callable[..., Any]] = {
+    "ppu_quantise": _between,
+    "ppu_count": lambda x, low, high: torch.minimum(torch.maximum(x, low), high),
+    "ppu_add": lambda a, b, bits: _between(a + b, bits),
+    "ppu_subtract": lambda a, b, bits: _between(a - b, bits),
+    "ppu_multiply": lambda a, b, bits: _between(a * b / 2 ** (bits - 1), bits),
+    "ppu_scale": lambda a, b, n: a * b / 2**n,
+    "ppu_round": lambda wide, n, offset, draw: wide / 2**n,
+    "ppu_saturate": _between,
+    "ppu_weight": lambda x, bits: torch.minimum(torch.clamp(x, min=0), 2**bits - 1),
+    "ppu_clip": lambda x, low, high: torch.minimum(torch.maximum(x, low), high),
+}
+"""What a function of the processor would be without rounding: its slope (the straight-through estimator, Bengio et al. 2013, arXiv 1308.3432)."""
 
 
 class Operations:
@@ -149,6 +181,18 @@ class Operations:
 
     def normal(self, seed: int, stream: int, trial: Tensor, unit: Tensor, k: int) -> Tensor:
         return noise.normal(seed, stream, trial, unit, k).to(self.like.dtype)
+
+    def straight(self, name: str, exact: Tensor, arguments: Sequence[Any]) -> Tensor:
+        """The exact integers of a function of the processor, with the slope of `SMOOTH`; a draw, or what has no slope, has none."""
+        if not torch.is_grad_enabled() or not any(isinstance(a, Tensor) and a.requires_grad for a in arguments):
+            return exact
+        if name == "ppu_noise_at":  # a real number times a draw
+            value = tensor(arguments[0], self.like)
+            draw = torch.where(value == 0, 0.0, exact / torch.where(value == 0, 1.0, value)).detach()
+            return _Straight.apply(value * draw, exact)
+        if name not in SMOOTH:
+            return exact
+        return _Straight.apply(SMOOTH[name](*(tensor(a, self.like) for a in arguments)), exact)
 
     def number(self, x: Any) -> Tensor:
         """A number as a tensor."""

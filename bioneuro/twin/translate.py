@@ -10,17 +10,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bioneuro import units
+from bioneuro.dynamics import UPDATES
 from bioneuro.model import Circuit, Synapse
 from bioneuro.statements import Phase, Program
+from bioneuro.statements.periodic import UPDATE
+from bioneuro.twin.refused import refuse
 
 _DIRECT = {"exp", "log", "log10", "sin", "cos", "tan", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "abs", "floor", "ceil",
            "expm1", "log1p"}  # fmt: skip
 _OWN = {"exprel", "sqrt", "clip", "sign", "timestep"}
-_INTEGER = {"timestep", "t_in_timesteps"}
-
-
-class TranslateError(ValueError):
-    """A statement has no differentiable translation."""
+_INTEGER = {"timestep", "t_in_timesteps", UPDATES}
 
 
 @dataclass
@@ -42,7 +41,7 @@ def translate(program: Program, circuit: Circuit, *, events: bool) -> str:
     `x__` maps names to tensors of the phase's object, `now__` has the step, `op__` the operations. The function returns what it wrote.
 
     Raises:
-        TranslateError: naming the statement that has no translation and what to do.
+        TwinError: naming the statement that has no translation and what to do.
     """
     functions = []
     for number, phase in enumerate(program.phases):
@@ -84,10 +83,10 @@ def _statement(node: ast.stmt, scope: _Scope) -> list[str]:
     elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
         name, operator, value = node.target.id, node.op, node.value
     else:
-        raise TranslateError(f"{scope.phase.owner}: {ast.unparse(node)!r} is not an assignment")
+        refuse("T07", f"{scope.phase.owner}, {ast.unparse(node)!r}")
     text = _expression(value, scope)
     if scope.phase.kind == "pathway" and name not in _synaptic(scope):
-        return _to_neuron(name, operator, text, scope, ast.unparse(node))
+        return _to_neuron(name, operator, text, scope)
     if operator is not None:
         text = f"{_name(name, scope)} {_OPERATORS[type(operator)]} ({text})"
     return _write(name, text, scope, boolean=_is_boolean(value, scope))
@@ -102,24 +101,27 @@ def _assigned(code: str) -> list[str]:
     return [n.id for n in ast.walk(ast.parse(code)) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]
 
 
-def _to_neuron(name: str, operator: ast.operator | None, text: str, scope: _Scope, shown: str) -> list[str]:
-    """A synapse that writes to a neuron: contributions of all its spiking synapses add up."""
+def _to_neuron(name: str, operator: ast.operator | None, text: str, scope: _Scope) -> list[str]:
+    """A synapse that writes to a neuron: contributions of all its spiking synapses add up; of other writes the last one stays."""
     model = scope.circuit.models[scope.phase.owner]
     local, _, end = name.rpartition("_")
     if end not in ("pre", "post"):
         local, end = name, "post" if isinstance(model, Synapse) else ""
     if not isinstance(operator, ast.Add | ast.Sub):
-        raise TranslateError(
-            f"{scope.phase.owner}: {shown!r} writes to a neuron other than by '+=' or '-=', so its result depends on the order of synapses; "
-            "write it as a sum"
-        )
+        whole = text if operator is None else f"({_name(name, scope)} {_OPERATORS[type(operator)]} ({text}))"
+        return [f"now__.put({end!r}, {local!r}, {whole})"]
     sign = "-" if isinstance(operator, ast.Sub) else ""
     return [f"now__.add({end!r}, {local!r}, {sign}({text}))"]
 
 
+def _is_local(name: str) -> bool:
+    """What statements make for themselves; in periodic code, also the number of the update and the versions of a name."""
+    return name.startswith("_") or "__" in name or name == UPDATES
+
+
 def _write(name: str, text: str, scope: _Scope, *, boolean: bool) -> list[str]:
     kind, guard = scope.phase.kind, scope.program.guarded[scope.phase.owner].get(name)
-    if name.startswith("_") or kind == "threshold":
+    if _is_local(name) or kind == "threshold":
         scope.local.add(name)
         if boolean:
             scope.flags.add(name)
@@ -184,7 +186,7 @@ def _expression(node: ast.AST, scope: _Scope) -> str:
         return _comparison(node, scope)
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         return _call(node, scope)
-    raise TranslateError(f"{scope.phase.owner}: {ast.unparse(node)!r} has no translation")
+    refuse("T07", f"{scope.phase.owner}, {ast.unparse(node)!r}")
 
 
 def _comparison(node: ast.Compare, scope: _Scope) -> str:
@@ -222,13 +224,13 @@ def _call(node: ast.Call, scope: _Scope) -> str:
         return f"op__.{name}({', '.join(arguments)})"
     if name == "counter_normal":
         return f"op__.normal(now__.seed, {', '.join(arguments)})"
-    if name == "step_length" or name.startswith("drive_"):
+    if name.startswith("ppu_"):
+        return f"now__.processor({name!r}, {', '.join(arguments)})"
+    if name in ("step_length", UPDATE) or name.startswith("drive_"):
         return f"now__.table({name!r}, {arguments[1]})"
     if name.startswith("phase__"):
         return f"now__.phase({name!r}, {arguments[1]}, {arguments[2]})"
-    raise TranslateError(
-        f"{scope.phase.owner}: {name}() has no translation" + ("; write noise as xi in the equations" if name.startswith("rand") else "")
-    )
+    refuse("T08", f"{scope.phase.owner}, {ast.unparse(node)!r}")
 
 
 def assigned_states(program: Program, circuit: Circuit) -> Mapping[str, list[str]]:
@@ -237,6 +239,38 @@ def assigned_states(program: Program, circuit: Circuit) -> Mapping[str, list[str
     for phase in program.phases:
         known = {*circuit.models[phase.owner].states}
         for name in _assigned(phase.code):
-            if not name.startswith("_") and name not in known and not name.endswith(("_pre", "_post")):
+            if not _is_local(name) and name not in known and not name.endswith(("_pre", "_post")):
                 extra.setdefault(phase.owner, []).append(name)
     return extra
+
+
+def one_by_one(program: Program, circuit: Circuit) -> Mapping[tuple[str, int], tuple[str, ...]]:
+    """Pathways (projection, number) in which the order of synapses matters -> the ends at which it does: "pre", "post".
+
+    They read what they write to a neuron, so that each synapse sees what those before it have written in the same step; or they do
+    not add to it.
+    """
+    found = {}
+    for phase in program.phases:
+        if phase.kind != "pathway":
+            continue
+        names = [n for n in ast.walk(ast.parse(phase.code)) if isinstance(n, ast.Name)]
+        read = {n.id for n in names if isinstance(n.ctx, ast.Load)} | set(_neurons_read(phase, program))
+        written = {n.id for n in names if isinstance(n.ctx, ast.Store) and n.id.endswith(("_pre", "_post"))} - {*circuit.models[phase.owner].states}
+        put = {name for name, operator in _assignments(phase.code) if not isinstance(operator, ast.Add | ast.Sub)}
+        ends = {name.rpartition("_")[2] for name in written & (read | put)}
+        if ends:
+            found[phase.owner, phase.pathway] = tuple(sorted(ends))
+    return found
+
+
+def _assignments(code: str) -> list[tuple[str, ast.operator | None]]:
+    """What statements assign to, and the operator of those that are in place."""
+    body = ast.parse(code).body
+    plain = [(target.id, None) for s in body if isinstance(s, ast.Assign) for target in s.targets if isinstance(target, ast.Name)]
+    return [*plain, *((s.target.id, s.op) for s in body if isinstance(s, ast.AugAssign) and isinstance(s.target, ast.Name))]
+
+
+def _neurons_read(phase: Phase, program: Program) -> list[str]:
+    """Names that the subexpressions of a synapse read."""
+    return [n.id for text in program.computed[phase.owner].values() for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Name)]
