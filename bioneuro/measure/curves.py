@@ -1,4 +1,4 @@
-"""Numbers read off a recording: one code for NumPy and torch, usable as a figure's axis and as a fit's loss."""
+"""Numbers along a coordinate of the trials: curves, and what they are made of."""
 
 import dataclasses
 from collections.abc import Callable
@@ -115,7 +115,7 @@ def ratio(recording: Recording, *, along: str = "lag", path: str = "stdp.w", bef
 
 def average(recording: Recording, *, along: str, path: str, reading: int = -1) -> Curve:
     """Mean of one reading of `path` over the trials with the same coordinate and over units, with its standard error over both."""
-    return _mean(recording, recording[path][:, reading, :], along, f"mean of {path}")
+    return mean_along(recording, recording[path][:, reading, :], along, f"mean of {path}")
 
 
 def paired_pulse_ratio(recording: Recording, *, along: str = "interval", path: str) -> Curve:
@@ -123,7 +123,7 @@ def paired_pulse_ratio(recording: Recording, *, along: str = "interval", path: s
     seen = recording[path]
     if seen.shape[1] < 2:
         raise MeasureError(f"paired_pulse_ratio needs two readings of {path!r}, one after each pulse; there is {seen.shape[1]}")
-    return _mean(recording, seen[:, 1, :] / seen[:, 0, :], along, "paired-pulse ratio")
+    return mean_along(recording, seen[:, 1, :] / seen[:, 0, :], along, "paired-pulse ratio")
 
 
 def course(recording: Recording, *, path: str) -> Curve:
@@ -162,8 +162,8 @@ def at(recording: Recording, **conditions: Any) -> Recording:
     )
 
 
-def _mean(recording: Recording, values: Any, along: str, name: str) -> Curve:
-    """Mean and standard error of `values` (trial, unit) over trials with the same coordinate, and over units."""
+def mean_along(recording: Recording, values: Any, along: str, name: str) -> Curve:
+    """Mean and standard error of `values` (trial, unit) over trials with the same coordinate, and over units, as a curve called `name`."""
     seen, (x,) = grouped(recording, values, along)
     flat = array_namespace(seen).reshape(seen, (seen.shape[0], -1))
     return Curve(name=name, x=x, unit=recording.conditions[along].unit, y=flat.mean(axis=1), error=_standard_error(flat))
@@ -228,11 +228,3 @@ def outcomes(recording: Recording, *, rest: Any, tag: Any, early: str = "stc.h",
     tagged, made = np.abs(largest) >= level, (np.asarray(seen[protein]) > 0).any(axis=1)
     degree = np.where(tagged, 1 + made, 0)
     return np.array(OUTCOMES)[np.where(largest == 0, 0, 1 + degree + 3 * (largest < 0))]
-
-
-def spike_count(recording: Recording, population: str) -> Any:
-    """Spikes per trial and unit: from a twin's raster with gradient, else from the trains."""
-    if population in recording.raster:
-        raster = recording.raster[population]
-        return array_namespace(raster).sum(raster, axis=1)
-    return recording.spikes[population].counts
