@@ -12,14 +12,11 @@ Values are in SI (``units``); ``shown_in`` is the unit that the recording or coo
 ``spikes.<name>.steps (<name>_spike)`` and where those of each (trial, unit) start, ``spikes.<name>.offsets (<name>_offset)``.
 """
 
-import contextlib
 import hashlib
 import io
 import json
 import os
 import re
-import secrets
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -32,6 +29,7 @@ import xarray
 from numpy.typing import NDArray
 
 from bioneuro import units
+from bioneuro.disk import replaced
 from bioneuro.protocol import Coordinate
 from bioneuro.recording import Provenance, Recording, Train
 
@@ -75,7 +73,7 @@ def save(recording: Recording, path: str | os.PathLike[str]) -> None:
     file = _checked(path)
     try:
         content = _netcdf(_dataset(recording))
-        _write(dict([(file, content), _sidecar(file, content)]))
+        replaced(dict([(file, content), _sidecar(file, content)]))
     except _Flaw as flaw:
         raise FileError(f"{file}: not written: {flaw}") from None
     except OSError as error:
@@ -247,34 +245,6 @@ def _checked(path: str | os.PathLike[str]) -> Path:
 
 def _sidecar(file: Path, content: bytes) -> tuple[Path, bytes]:
     return file.with_name(file.name + ".sha256"), f"{hashlib.sha256(content).hexdigest()}  {file.name}\n".encode()
-
-
-def _write(contents: Mapping[Path, bytes]) -> None:
-    """Put all files in place, in order, or leave all as they were. What needs space on disk is done before the first rename."""
-    staged, kept = ({file: file.with_name(f".bioneuro-{secrets.token_hex(8)}.tmp") for file in contents} for _ in range(2))
-    with contextlib.ExitStack() as cleaning, contextlib.ExitStack() as undo:
-        for temporary in (*staged.values(), *kept.values()):
-            cleaning.callback(temporary.unlink, missing_ok=True)
-        for file, content in contents.items():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            staged[file].write_bytes(content)
-            _sync(staged[file])
-            if os.path.lexists(file):
-                shutil.copy2(file, kept[file], follow_symlinks=False)
-        for file in contents:
-            os.replace(staged[file], file)
-            undo.callback(*((os.replace, kept[file], file) if os.path.lexists(kept[file]) else (os.unlink, file)))
-            _sync(file.parent)
-        undo.pop_all()
-
-
-def _sync(path: Path) -> None:
-    """Make the content of a file, or the renames in a folder, survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _verified(file: Path) -> bytes:

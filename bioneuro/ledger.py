@@ -15,6 +15,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bioneuro.disk import replaced
+
 FOLDER = "BIONEURO_LEDGER"
 """Environment variable: the folder that rows are appended to; without it none are written."""
 
@@ -92,18 +94,7 @@ def _number(value: float) -> str:
 
 def write(path: Path, text: str) -> None:
     """Replace the file at once: a reader finds the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
-    try:
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)  # a temporary file is private to its user
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
+    replaced({path: text.encode()})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

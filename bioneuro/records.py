@@ -39,21 +39,22 @@ LATER = "later"
 """Metadata of a field that is no part of the digest while it is None."""
 
 
-def _canonical(value: Any) -> Any:
+def canonical(value: Any) -> Any:
+    """A record as plain JSON, of which there is one for each record: what its digest is of."""
     if isinstance(value, np.ndarray):
         plain = np.ascontiguousarray(value)
         if plain.size <= 64:
-            return [str(plain.dtype), list(plain.shape), [_canonical(x) for x in plain.ravel().tolist()]]
+            return [str(plain.dtype), list(plain.shape), [canonical(x) for x in plain.ravel().tolist()]]
         return [str(plain.dtype), list(plain.shape), hashlib.sha256(plain.tobytes()).hexdigest()]
     if dataclasses.is_dataclass(value):
         # A field that came later is left out while it says nothing: records made before it keep their digest.
         fields = [f for f in dataclasses.fields(value) if f.repr and not (f.metadata.get(LATER) and getattr(value, f.name) is None)]
-        shown = {f.name: _canonical(getattr(value, f.name)) for f in fields}
+        shown = {f.name: canonical(getattr(value, f.name)) for f in fields}
         return {"": type(value).__name__, **shown}
     if isinstance(value, Mapping):
-        return {str(k): _canonical(v) for k, v in value.items()}
+        return {str(k): canonical(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_canonical(v) for v in value]
+        return [canonical(v) for v in value]
     if isinstance(value, float):
         return value.hex()
     if value is None or isinstance(value, str | int | bool):
@@ -63,7 +64,7 @@ def _canonical(value: Any) -> Any:
 
 def digest(record: Any) -> str:
     """SHA-256 of the canonical JSON of a record: equal records have equal digests, in every process."""
-    return hashlib.sha256(json.dumps(_canonical(record), sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(canonical(record), sort_keys=True).encode()).hexdigest()
 
 
 def frozen(values: Any, dtype: Any = np.float64) -> NDArray[Any]:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bioneuro import brian, cli, protocol
+from bioneuro import brian, catalogue, cli, protocol
 from bioneuro.brian.literals import array, number, quantity, remark
 from bioneuro.catalogue import graupner2012, luboeinski2021, song2000, vogels2005
 from bioneuro.model import Circuit, parameter
@@ -127,10 +127,10 @@ def test_driven_case_is_not_silent() -> None:
     assert brian.simulate(circuit, todo, seed=0, target="numpy").spikes["lif"].counts.min() >= 1
 
 
-@pytest.mark.parametrize("name", cli._circuits())
+@pytest.mark.parametrize("name", catalogue.circuits())
 def test_every_model_has_a_script(name: str) -> None:
     """Law: the script of every model parses, imports brian2 and numpy only, and sets every parameter."""
-    circuit = cli._circuits()[name]()
+    circuit = catalogue.circuits()[name]()
     text = brian.script(circuit, cli.classic(circuit))
     tree = ast.parse(text)
     packages = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
