@@ -10,30 +10,34 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bioneuro import brian, bss2, catalogue, evidence, measure, plot, protocol, study, theory, twin
+    from bioneuro import brian, bss2, catalogue, evidence, exchange, measure, plot, protocol, study, theory, twin
+    from bioneuro.brian.imported import from_brian
+    from bioneuro.brian.imported_inputs import stimulus_of
     from bioneuro.files import load, save
-    from bioneuro.fit import fit, replay
+    from bioneuro.fit import fit, identify, replay
     from bioneuro.model import Circuit, Neuron, Parameter, Pathway, Population, Projection, Synapse, delayed, parameter, side_by_side
     from bioneuro.protocol import Clock, Events, Protocol, clock
     from bioneuro.recording import Recording
-    from bioneuro.twin import Twin
+    from bioneuro.twin import Layer, Twin
     from bioneuro.verify import verify
 
 _HOME = {
     **dict.fromkeys("Circuit Neuron Parameter Pathway Population Projection Synapse delayed parameter side_by_side".split(), "bioneuro.model"),
     **dict.fromkeys("Clock Events Protocol clock".split(), "bioneuro.protocol"),
-    **dict.fromkeys("fit replay".split(), "bioneuro.fit"),
+    **dict.fromkeys("fit identify replay".split(), "bioneuro.fit"),
+    "from_brian": "bioneuro.brian.imported",
+    "stimulus_of": "bioneuro.brian.imported_inputs",
     **dict.fromkeys("load save".split(), "bioneuro.files"),
     "Recording": "bioneuro.recording",
-    "Twin": "bioneuro.twin",
+    **dict.fromkeys("Layer Twin".split(), "bioneuro.twin"),
     "verify": "bioneuro.verify",
 }
-_ROOMS = ("brian", "bss2", "catalogue", "evidence", "measure", "plot", "protocol", "study", "theory", "twin")
+_ROOMS = ("brian", "bss2", "catalogue", "evidence", "exchange", "measure", "plot", "protocol", "study", "theory", "twin")
 
 __all__ = [
-    "Circuit", "Clock", "Events", "Neuron", "Parameter", "Pathway", "Population", "Projection", "Protocol", "Recording", "Synapse",
-    "Twin", "brian", "bss2", "catalogue", "clock", "delayed", "evidence", "fit", "load", "measure", "parameter", "plot", "protocol", "replay", "save",
-    "side_by_side", "study", "theory", "twin", "verify",
+    "Circuit", "Clock", "Events", "Layer", "Neuron", "Parameter", "Pathway", "Population", "Projection", "Protocol", "Recording", "Synapse",
+    "Twin", "brian", "bss2", "catalogue", "clock", "delayed", "evidence", "exchange", "fit", "from_brian", "identify", "load", "measure",
+    "parameter", "plot", "protocol", "replay", "save", "side_by_side", "stimulus_of", "study", "theory", "twin", "verify",
 ]  # fmt: skip
 
 

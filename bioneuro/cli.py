@@ -9,12 +9,10 @@ import contextlib
 import datetime
 import importlib.util
 import os
-import pkgutil
 import sys
 import textwrap
 import types
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from importlib import import_module
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +32,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` (by default that of the process).
 
     Returns:
-        the exit code: 0, 2 for an error that has a message, 130 after Ctrl-C. Errors that are not ours keep their traceback.
+        the exit code: 0, 1 if what was compared differs, 2 for an error that has a message, 130 after Ctrl-C. Errors that are not ours keep
+        their traceback.
     """
     try:
         given = _parser().parse_args(argv)
-        given.command(given)
+        code = given.command(given) or 0
         sys.stdout.flush()
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -52,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         print(f"error: {ours}", file=sys.stderr)
         return 2
-    return 0
+    return int(code)
 
 
 def _ours(error: BaseException | None) -> BaseException | None:
@@ -83,7 +82,36 @@ def _parser() -> argparse.ArgumentParser:
     cache.add_argument("--clear", action="store_true", help="remove them all")
     plain = add("script", _script, "the plain Brian2 script of a model under its classic protocol")
     plain.add_argument("model", nargs="+", metavar="MODEL", help="a name that `bioneuro list` shows, or its beginning")
+    _add_files(add)
     return whole
+
+
+def _add_files(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """The commands that make and read parameter files."""
+    fit = add("fit", lambda given: _commands().fit(given, circuit(" ".join(given.model))), "fit a model to a measured cell, and replay it in Brian2")
+    fit.add_argument("model", nargs="+", metavar="MODEL", help="a name that `bioneuro list` shows, or its beginning")
+    fit.add_argument("--data", type=Path, required=True, metavar="FILE.csv", help="samples: time (ms), I (nA), v (mV), spikes")
+    fit.add_argument("--free", required=True, metavar="A.B,...", help="placed names of the parameters to fit")
+    fit.add_argument("--out", type=Path, required=True, metavar="FILE.safetensors", help="where the fitted parameters go")
+    fit.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="another value, to start from or to keep")
+    fit.add_argument("--steps", type=int, default=300, help="of the optimiser (default: %(default)s)")
+    fit.add_argument("--rate", type=float, default=0.05, help="of the optimiser (default: %(default)s)")
+    fit.add_argument("--starts", type=int, default=1, help="points to start from, as one batch (default: %(default)s)")
+    fit.add_argument("--seed", type=int, default=0, help="of the starts and of noise (default: %(default)s)")
+    fit.add_argument("--keep", type=Path, metavar="FILE", help="keep the fit there while it runs; called again, it goes on")
+    verify = add("verify", lambda given: _commands().verify(given, classic), "do two recordings, or Brian2 and the twin with a parameter file, agree?")
+    verify.add_argument("path", type=Path, nargs="+", metavar="FILE", help="two recordings (.nc), or one parameter file (.safetensors)")
+    verify.add_argument("--tolerance", type=float, default=1e-9, help="largest relative difference of a trace (default: %(default)s)")
+    export = add("export", lambda given: _commands().export(given), "write the model of a parameter file for others to run")
+    export.add_argument("path", type=Path, metavar="FILE.safetensors")
+    export.add_argument("--to", choices=("brian2", "nir"), default="brian2", help="a short Brian2 script, or a NIR graph (default: %(default)s)")
+    export.add_argument("--out", type=Path, metavar="FILE", help="where it goes (default: a script to standard output, a graph beside FILE)")
+
+
+def _commands() -> types.ModuleType:
+    from bioneuro import commands
+
+    return commands
 
 
 class _Version(argparse.Action):
@@ -94,22 +122,13 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _papers() -> Iterator[types.ModuleType]:
-    for found in pkgutil.iter_modules(catalogue.__path__, "bioneuro.catalogue."):
-        yield import_module(found.name)
-
-
-def _circuits() -> Mapping[str, Callable[[], Circuit]]:
-    return {name: make for paper in _papers() for name, make in getattr(paper, "CIRCUITS", {}).items()}
-
-
 def circuit(asked: str) -> tuple[str, Circuit]:
     """The model of the catalogue with this name, whatever its case, or the only one that begins so.
 
     Raises:
         CommandError: there is none, or there are several.
     """
-    known = _circuits()
+    known = catalogue.circuits()
     low = asked.casefold()
     begun = [n for n in known if n.casefold().startswith(low)]
     found = next((names for names in ([n for n in begun if n == asked], [n for n in begun if n.casefold() == low]) if names), begun)
@@ -123,7 +142,7 @@ def circuit(asked: str) -> tuple[str, Circuit]:
 
 def _list(given: argparse.Namespace) -> None:
     print("models (bioneuro show MODEL)")
-    for paper in _papers():
+    for paper in catalogue.papers():
         names = list(getattr(paper, "CIRCUITS", {}))
         if names:
             print(textwrap.fill(sheet.first_line(paper.__doc__), sheet.WIDTH, initial_indent="  ", subsequent_indent="  "))

@@ -9,7 +9,7 @@ so that ``python protocols/x.py --quick`` and ``bioneuro run protocols/x.py --qu
 """
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -93,6 +93,19 @@ def options(stem: str, argv: Sequence[str] | None = None) -> Options:
         whole.error(str(error))
 
 
+def assignments(entries: Iterable[str]) -> dict[str, str]:
+    """Placed name -> value of texts such as ``calcium.tau_Ca=25 ms``; raises `OptionError` if one is none, or comes twice."""
+    values: dict[str, str] = {}
+    for entry in entries:
+        path, equals, value = (part.strip() for part in entry.partition("="))
+        if not equals or not value or path.count(".") != 1 or not all(path.split(".")):
+            raise OptionError(f'--set: {entry!r} is not NAME=VALUE with the names of an object and a value, as in calcium.tau_Ca="25 ms"')
+        if path in values:
+            raise OptionError(f"--set: {path!r} is given twice, {values[path]!r} and {value!r}; give it once")
+        values[path] = value
+    return values
+
+
 def from_arguments(stem: str, given: argparse.Namespace) -> Options:
     """The options that `parser` found.
 
@@ -104,19 +117,11 @@ def from_arguments(stem: str, given: argparse.Namespace) -> Options:
         if not path.is_file() or given.data.count(path) > 1:
             what = "is given twice; give it once" if path.is_file() else "is not a file; give the path of a CSV file"
             raise OptionError(f"--data: {path} {what}")
-    values: dict[str, str] = {}
-    for entry in given.set:
-        path, equals, value = (part.strip() for part in entry.partition("="))
-        if not equals or not value or path.count(".") != 1 or not all(path.split(".")):
-            raise OptionError(f'--set: {entry!r} is not NAME=VALUE with the names of an object and a value, as in calcium.tau_Ca="25 ms"')
-        if path in values:
-            raise OptionError(f"--set: {path!r} is given twice, {values[path]!r} and {value!r}; give it once")
-        values[path] = value
     return Options(
         quick=given.quick,
         seed=given.seed,
         engine=given.engine,
-        set=values,
+        set=assignments(given.set),
         out=given.out or Path("results", *["quick"] * given.quick, f"{stem}.nc"),
         progress=False if given.no_progress else None,
         data=tuple(given.data),

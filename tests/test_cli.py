@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 import bioneuro
-from bioneuro import cli, files, sheet
+from bioneuro import catalogue, cli, files, sheet
 from bioneuro.catalogue import graupner2012
 from bioneuro.protocol import Coordinate
 from bioneuro.recording import Provenance, Recording, train
 
 ROOT = Path(__file__).resolve().parent.parent
-MODELS = list(cli._circuits())
+MODELS = list(catalogue.circuits())
 
 SCRIPT = '''"""A small study.
 
@@ -80,7 +80,7 @@ def test_show_names_everything(name: str, capsys: pytest.CaptureFixture[str]) ->
     assert cli.main(["show", *name.split(" ")]) == 0
     out = capsys.readouterr().out
     words = " ".join(out.split())
-    circuit = cli._circuits()[name]()
+    circuit = catalogue.circuits()[name]()
     for model in circuit.models.values():
         for equation in filter(None, (line.strip() for line in model.equations.splitlines())):
             assert f"  {equation}\n" in out

@@ -17,7 +17,7 @@ TORCH_ROOMS = {"twin", "fit", "learn"}
 MATPLOTLIB_ROOMS = {"plot"}
 
 # Late imports are for start-up time only: commands, the lazy front door, and units (Brian2 takes seconds).
-LATE_IMPORT_FILES = {"bioneuro/cli.py", "bioneuro/script.py"}
+LATE_IMPORT_FILES = {"bioneuro/cli.py", "bioneuro/commands.py", "bioneuro/script.py"}
 LATE_IMPORT_FUNCTIONS = {"__getattr__"}
 LATE_IMPORT_MODULES = ("brian2.units",)
 
