@@ -88,7 +88,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_files(add: Callable[..., argparse.ArgumentParser]) -> None:
     """The commands that make and read parameter files."""
-    fit = add("fit", lambda given: _commands().fit(given, circuit(" ".join(given.model))), "fit a model to a measured cell, and replay it in Brian2")
+    says = "fit a model to a measured cell, and replay it in Brian2"
+    fit = add("fit", lambda given: _commands().fit(given, circuit(" ".join(given.model))), says)
     fit.add_argument("model", nargs="+", metavar="MODEL", help="a name that `bioneuro list` shows, or its beginning")
     fit.add_argument("--data", type=Path, required=True, metavar="FILE.csv", help="samples: time (ms), I (nA), v (mV), spikes")
     fit.add_argument("--free", required=True, metavar="A.B,...", help="placed names of the parameters to fit")
@@ -99,7 +100,8 @@ def _add_files(add: Callable[..., argparse.ArgumentParser]) -> None:
     fit.add_argument("--starts", type=int, default=1, help="points to start from, as one batch (default: %(default)s)")
     fit.add_argument("--seed", type=int, default=0, help="of the starts and of noise (default: %(default)s)")
     fit.add_argument("--keep", type=Path, metavar="FILE", help="keep the fit there while it runs; called again, it goes on")
-    verify = add("verify", lambda given: _commands().verify(given, classic), "do two recordings, or Brian2 and the twin with a parameter file, agree?")
+    says = "do two recordings agree, or Brian2 and the twin with a parameter file?"
+    verify = add("verify", lambda given: _commands().verify(given, classic), says)
     verify.add_argument("path", type=Path, nargs="+", metavar="FILE", help="two recordings (.nc), or one parameter file (.safetensors)")
     verify.add_argument("--tolerance", type=float, default=1e-9, help="largest relative difference of a trace (default: %(default)s)")
     export = add("export", lambda given: _commands().export(given), "write the model of a parameter file for others to run")

@@ -178,6 +178,15 @@ def delays() -> Script:
     return [group, source, synapses], locals(), [(group, "v")]
 
 
+def reversal() -> Script:
+    """Spikes move a neuron towards a reversal potential: each sees what those before it have done."""
+    source = generator(8, 120, 0.05, name="source")
+    group = NeuronGroup(4, "dv/dt = -v/(10*ms) : volt", threshold="v > 12*mV", reset="v = 0*mV", method="exact", name="cells")
+    synapses = Synapses(source, group, on_pre="v_post = v_post + 0.3*(20*mV - v_post)", name="input")
+    synapses.connect(**pairs(np.random.default_rng(3), 8, 4, 0.8))
+    return [group, source, synapses], locals(), [(group, "v")]
+
+
 def hodgkin_huxley() -> Script:
     """Hodgkin and Huxley's neuron by RK4, quantities written into the text."""
     Cm = 2 * uF / cm**2  # twice the published one, so that a step of 0.1 ms is stable
@@ -202,5 +211,5 @@ def hodgkin_huxley() -> Script:
 
 SCRIPTS: list[Callable[[], Script]] = [
     cuba, coba, adex_1d, adex_2d, subexpression, stdp, summed, refractory_variable, refractory_expression, refractory_condition, delays,
-    hodgkin_huxley,
+    reversal, hodgkin_huxley,
 ]  # fmt: skip

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from constructs import CELLS, FUNCTIONS, SYNAPSES, circuit, on_clock
+from test_from_brian_refused import CASES
 
 from bioneuro import Twin
 from bioneuro.catalogue import graupner2012
@@ -95,7 +96,11 @@ def page() -> str:
     text += "".join(f"| {code} | {what} | {REFUSED[code][0]} | {remedy} |\n" for code, (what, remedy) in CODES.items())
     text += "\nEarlier, when the record is made, for every engine alike:\n\n| written | what it is |\n| --- | --- |\n"
     text += "".join(f"| `{code}` | {what} |\n" for code, (what, *_) in REFUSED.items() if code not in CODES)
-    return text + KNOWN
+    words: dict[str, list[str]] = {}
+    for case, (word, *_) in CASES.items():
+        words.setdefault(word, []).append(case)
+    text += "\nLive objects of Brian2 (`from_brian`, `stimulus_of`), by a word:\n\n| word | constructs |\n| --- | --- |\n"
+    return text + "".join(f"| {word} | {', '.join(words[word])} |\n" for word in sorted(words)) + KNOWN
 
 
 _GROUPS = ["integrator", "equations", "threshold and reset", "refractory", "input", "projections", "pathways", ""]

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bioneuro
-from bioneuro.catalogue import brette2005, graupner2012, song2000, vogels2005
-from bioneuro.exchange.parameters import Saved, catalogued, load, save, skeleton
+from bioneuro.catalogue import brette2005, circuits, graupner2012, song2000, vogels2005
+from bioneuro.exchange.parameters import Saved, load, save, skeleton
 from bioneuro.files import FileError
 from bioneuro.model import Circuit, Parameter, parameter
 
@@ -25,8 +25,8 @@ LIF = vogels2005.driven(size=3, inputs=2)
 FITTED = LIF.with_values({"lif.tau_m": "12.3 ms", "lif.v": "-55.5 mV"})
 
 
-FIRST = {name.partition(" ")[0]: name for name in reversed(catalogued())}
-MODELS = [name if name in FIRST.values() else pytest.param(name, marks=pytest.mark.slow) for name in catalogued()]
+FIRST = {name.partition(" ")[0]: name for name in reversed(circuits())}
+MODELS = [name if name in FIRST.values() else pytest.param(name, marks=pytest.mark.slow) for name in circuits()]
 """By default one of each paper."""
 
 
@@ -86,7 +86,7 @@ def test_a_round_trip_is_the_identity(changed: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_every_model_comes_back_by_its_name(name: str, tmp_path: Path) -> None:
-    circuit = catalogued()[name]()
+    circuit = circuits()[name]()
     path = max(circuit.values, key=lambda p: circuit.values[p].high)
     half = Parameter(value=np.asarray(circuit.values[path].value * 0.999), unit=circuit.values[path].unit)
     changed = circuit if circuit.values[path].unit == "integer" else circuit.with_values({path: half})

@@ -268,14 +268,19 @@ def _delay(words: Words, pathway: Any, synapses: Any) -> Parameter | None:
 
 
 def _code(words: Words, pathway: Any, assigned: Mapping[str, str]) -> str:
-    """Statements of a pathway; what they write to neurons they add."""
+    """Statements of a pathway, whose result must not hang on the target that Brian2 generates code for."""
+    changed: dict[str, set[str]] = {}
     for target, operator, _ in assignments(words, pathway.code, pathway.objname):
         ours = assigned.get(target, target)
-        if ours.endswith(("_pre", "_post")) and operator not in ("+=", "-="):
+        if ours.endswith(("_pre", "_post")) and operator != "=":
+            changed.setdefault(ours, set()).add(operator)
+    for ours, operators in changed.items():
+        if len(operators) > 1 and not operators <= {"+=", "-="}:
             refuse(
                 "assignment",
                 f"{words.place}, {pathway.objname}",
-                f"'{target} {operator}' overwrites a variable of a neuron, where several spikes may arrive at once; add to it with += or -=",
+                f"{ours!r} of a neuron is changed by {' and '.join(sorted(operators))}, which Brian2's targets order differently where several "
+                "spikes arrive at once; write one statement",
             )
     return statements(words, pathway.code, pathway.objname)
 
