@@ -20,6 +20,7 @@ from bioneuro.plan import plan
 from bioneuro.protocol import Current, Events, Poisson, Protocol, ProtocolError, Spikes
 from bioneuro.sizes import TextError
 from bioneuro.statements import read
+from bioneuro.twin import Twin
 from bioneuro.units import UnitError
 
 REFUSED = (ModelError, TextError, UnitError, ProtocolError)
@@ -333,3 +334,13 @@ def test_free_text_stays_text(tmp_path: Path) -> None:
     circuit = dataclasses.replace(song2000.pair(), projections=(Projection(name="stdp", synapse=rule, pre="pre", post="post"),))
     assert brian.simulate(circuit, WINDOW, seed=1, target="numpy")["stdp.w"].shape == (1, 1, 1)
     assert not list(tmp_path.iterdir())
+
+
+def test_an_integrator_that_does_not_take_the_equations_is_named() -> None:
+    """Brian2, or sympy beneath it, fails in several ways; the message says which object, which integrator, and what to do."""
+    curved = neuron(equations="dv/dt = (E - v*v/E)/tau : volt", method="exact")
+    circuit = Circuit(name="one", populations=(Population(name="cell", neuron=curved),))
+    run = Protocol(name="run", stepping=protocol.clock("0.1 ms"), trials={}, stimulus=np.zeros(1, int), reads=np.array([[1e-3]]))
+    for engine in (lambda: brian.simulate(circuit, run, seed=0, target="numpy"), lambda: Twin(circuit)(run)):
+        with pytest.raises(ModelError, match="cell: the integrator 'exact' does not take its equations"):
+            engine()

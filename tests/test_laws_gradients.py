@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from zoo import Entry
 from zoo_protocol import imposed, neurons, refused
 
-from bioneuro.model import Circuit
+from bioneuro import text
+from bioneuro.model import Circuit, Neuron, Synapse
 from bioneuro.protocol import Protocol
 from bioneuro.recording import Recording
-from bioneuro.twin import Twin, detached
-from bioneuro.twin.module import TwinError
+from bioneuro.twin import Twin, TwinError, detached
 from bioneuro.twin.operations import Operations
 
 DRAW = Operations.normal
@@ -93,6 +93,24 @@ def learnable(circuit: Circuit) -> list[str]:
                 Twin(circuit, free=[path])
                 able.append(path)
     return able
+
+
+def times_of_events(circuit: Circuit) -> set[str]:
+    """Delays, refractory periods and periods of updates: they count steps or move events, so no gradient is theirs."""
+    found = set()
+    for owner, m in circuit.models.items():
+        names = set(m.parameters) & text.names(m.refractory).read if isinstance(m, Neuron) and m.refractory else set()
+        if isinstance(m, Synapse):
+            names = {p.delay for p in m.pathways if p.delay} | ({m.every.period} if m.every else set())
+        found |= {f"{owner}.{name}" for name in names}
+    return found
+
+
+@pytest.mark.parametrize("entries", zoo.GROUPS, ids=lambda group: group[0].name.replace(" ", "_"))
+def test_every_parameter_has_a_gradient_but_times_of_events(entries):
+    """So that `test_gradients_are_slopes` asks of all of them."""
+    circuit = entries[0].circuit
+    assert set(circuit.values) - set(learnable(circuit)) == times_of_events(circuit)
 
 
 def split(values: Any, number: int) -> Any:

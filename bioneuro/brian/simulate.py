@@ -20,7 +20,7 @@ from bioneuro.brian.device import READINGS, Standalone, generate
 from bioneuro.brian.functions import functions
 from bioneuro.brian.progress import Progress, bar
 from bioneuro.flow import FlowError
-from bioneuro.model import Circuit
+from bioneuro.model import Circuit, ModelError
 from bioneuro.plan import Plan, plan, recording
 from bioneuro.protocol import Protocol
 from bioneuro.recording import Recording
@@ -50,7 +50,7 @@ def simulate(
 
     Errors:
         ProtocolError: the protocol does not fit the circuit.
-        FlowError: an event run needs a term that has no exact solution.
+        FlowError: an event run needs a term that has no exact solution. ModelError: the integrator does not take the equations.
         SimulationError: a variable became NaN or infinite, or the compiled program failed.
         CompileError: the generated C++ did not compile.
 
@@ -73,7 +73,7 @@ def _own_errors() -> Iterator[None]:
     try:
         yield
     except BrianObjectException as error:
-        if isinstance(error.__cause__, FlowError):
+        if isinstance(error.__cause__, FlowError | ModelError):
             raise error.__cause__ from None
         raise
 

@@ -10,6 +10,7 @@ from brian2.stateupdaters.base import StateUpdateMethod
 
 from bioneuro import noise
 from bioneuro.flow import parts, symbolic
+from bioneuro.records import ModelError
 from bioneuro.statements.ends import Ends
 
 NORMAL, LENGTH, PHASE = "counter_normal", "step_length", "phase"
@@ -56,7 +57,13 @@ class Step(StateUpdateMethod):
     def __call__(self, equations: Any, variables: Any = None, method_options: Any = None) -> str:
         if self.ends is not None:
             return self._flow(equations, variables, self.ends)
-        code = str(StateUpdateMethod.stateupdaters[self.method](equations, variables, method_options))
+        try:
+            code = str(StateUpdateMethod.stateupdaters[self.method](equations, variables, method_options))
+        except Exception as error:  # of Brian2, or of sympy, which fails in ways of its own
+            said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            raise ModelError(
+                f"{self.place}: the integrator {self.method!r} does not take its equations ({said}); try another, such as 'euler'"
+            ) from error
         code = "\n".join(_without_vanishing(line) for line in code.splitlines())
         return re.sub(r"^(xi\w*)( = .*)randn\(\)", lambda m: f"{m[1]}{m[2]}{self.draw(m[1])}", code, flags=re.MULTILINE)
 
