@@ -134,8 +134,8 @@ def test_a_long_period_is_warned_of() -> None:
 
 
 def test_what_takes_no_constrained_circuit() -> None:
-    with pytest.raises(ValueError, match=r"twin: synapse 'stc' of circuit 'luboeinski2021' is updated every 10 ms by a processor.*make a twin"):
-        Twin(MADE)
+    with pytest.raises(ValueError, match=r"T10, .*'stc.ppu_period'.*scan it instead"):
+        Twin(MADE, free=["stc.ppu_period"])
     for stepping in (Events(), clock("1 ms")):
         with pytest.raises(ModelError, match=r"script: synapse 'stc' has periodic code .*; use brian.simulate"):
             brian.script(MADE, dataclasses.replace(REST, stepping=stepping))

@@ -12,8 +12,7 @@ from bioneuro import measure, protocol, replay
 from bioneuro.brian import simulate
 from bioneuro.catalogue import graupner2012, vogels2005
 from bioneuro.fit import FitError, Stopped, adam, curve_error, lbfgs
-from bioneuro.twin import Twin
-from bioneuro.twin.module import TwinError
+from bioneuro.twin import Twin, TwinError
 
 LAGS = np.arange(-100, 101, 5)
 PLANTED = graupner2012.pair("DP")

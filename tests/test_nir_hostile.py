@@ -255,8 +255,9 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path, monkeypatch: pytes
     assert Path("x.nir").read_bytes() == before
     assert os.listdir() == ["x.nir"]
     monkeypatch.undo()
+    (tmp_path / "file").touch()
     with pytest.raises(NirError, match="not written"):
-        write(ports, tmp_path / "nowhere" / "x.nir")
+        write(ports, tmp_path / "file" / "x.nir")
 
 
 @pytest.mark.slow

@@ -18,8 +18,7 @@ from bioneuro.model import Circuit, Neuron, Population, parameter
 from bioneuro.protocol import Events, Protocol, ProtocolError, Spikes, during, once
 from bioneuro.recording import Recording
 from bioneuro.theory import luboeinski2021 as theory
-from bioneuro.twin import Twin
-from bioneuro.twin.module import TwinError
+from bioneuro.twin import Twin, TwinError
 from bioneuro.units import UnitError
 
 SYNAPSE, NEURON = "stc.alpha", "neuron.alpha"
@@ -291,7 +290,7 @@ WRONG: list[tuple[Any, type[Exception], str]] = [
     (lambda: run(during(READY, "stc.theta_tag", 1, "3600 s")), UnitError, "'stc.theta_tag' is in 'mV', but its values are in no unit"),
     (lambda: run(during(READY, SYNAPSE, -1, "3600 s")), ValueError, "phases stc.alpha"),
     (lambda: run(during(calm(SYNAPSE, READS, protocol.clock("5 s")), SYNAPSE, 0, "1 s")), ProtocolError, "phases: 1 s is .* off the grid of 5000 ms"),
-    (lambda: Twin(held(SYNAPSE), free=[SYNAPSE])(during(READY, SYNAPSE, 0, "3600 s")), TwinError, "free and set by protocol"),
+    (lambda: Twin(held(SYNAPSE), free=[SYNAPSE])(during(READY, SYNAPSE, 0, "3600 s")), TwinError, "T04, a free parameter that the protocol sets"),
     (lambda: Phases(start=[1.0], value=[[1.0]], unit="1"), ProtocolError, "breakpoints start at 0 s, with one row of values"),
     (lambda: Phases(start=[0.0, 2.0, 1.0], value=np.ones((3, 1)), unit="1"), ProtocolError, "not finite and increasing in time; sort them"),
     (lambda: dataclasses.replace(READY, phases={SYNAPSE: Phases(start=[0.0], value=[[1.0]], unit="1")}), ProtocolError, "1 columns, expected 2"),
