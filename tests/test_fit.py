@@ -38,7 +38,7 @@ def target():
     return simulate(PLANTED, window(1000), seed=11)
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3, 4))])
 def test_window_is_recovered_from_random_starts(seed, target, ledger):
     """gamma_p, gamma_d, theta_p and tau_Ca from the Monte Carlo window: the curve within its error, the parameters near the planted."""
     values = start(seed)
@@ -80,7 +80,8 @@ def test_several_protocols_and_a_spiking_neuron():
         v = torch.as_tensor(goal["lif.v"])
         return lambda seen: ((seen["lif.v"] - v) * 1e3).square().mean()
 
-    twin = Twin(circuit.with_values({"lif.tau_m": "28 ms"}), free=["lif.tau_m"])
+    # A voltage moves with its spikes through the reset: while they are few, that gradient is the one to have.
+    twin = Twin(circuit.with_values({"lif.tau_m": "28 ms"}), free=["lif.tau_m"], detach_reset=False)
     found = fit_function(twin, [first, second], loss=[distance(g) for g in wanted], optimiser=adam(0.1, steps=40))
     assert found.losses.min() < 0.2 * found.losses[0]
     assert abs(float(found.circuit.values["lif.tau_m"].value) - 0.020) < 0.003

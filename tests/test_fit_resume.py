@@ -62,8 +62,11 @@ def whole():
     return {starts: run(starts=starts, spread=1.0) for starts in (1, 3)}
 
 
-@pytest.mark.parametrize("starts", [1, 3])
-@pytest.mark.parametrize("death", [Killed, KeyboardInterrupt], ids=["killed", "Ctrl-C"])
+DEATHS = [pytest.param(1, Killed, id="alone, killed"), pytest.param(3, KeyboardInterrupt, id="batch, Ctrl-C")]
+OTHERS = [(1, KeyboardInterrupt, "alone, Ctrl-C"), (3, Killed, "batch, killed")]
+
+
+@pytest.mark.parametrize(("starts", "death"), [*DEATHS, *(pytest.param(n, of, id=name, marks=pytest.mark.slow) for n, of, name in OTHERS)])
 def test_goes_on_from_wherever_it_was_stopped(starts, death, whole, tmp_path):
     """In Adam, between the stages, and in the middle of a line search; by a kill with a file of every step, by Ctrl-C without any before it."""
     for fatal in (5, 8, 17):
@@ -86,15 +89,18 @@ def test_stopped_again_and_again(whole, tmp_path):
     while True:
         runs += 1
         try:
-            found = run(Loss(9 if runs > 8 else 3), checkpoint=path, every=1)
+            found = run(Loss(12 if runs > 5 else 3), checkpoint=path, every=1)
             break
         except Killed:
-            assert runs < 20
+            assert runs < 12
     assert runs > 4
     equal(found, whole[1])
 
 
-@pytest.mark.parametrize("kind", [torch.optim.RMSprop, torch.optim.Rprop, torch.optim.NAdam, torch.optim.SGD])
+SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in (torch.optim.RMSprop, torch.optim.Rprop, torch.optim.SGD)]
+
+
+@pytest.mark.parametrize("kind", [torch.optim.NAdam, *SLOW])
 def test_other_optimisers_of_torch(kind, tmp_path):
     settings = {"optimiser": of_torch(kind, 1e-3, steps=5), "checkpoint": tmp_path / "fit", "every": 1}
     with pytest.raises(Killed):

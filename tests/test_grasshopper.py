@@ -235,7 +235,7 @@ def test_the_gradient_needs_less_than_a_tenth(tmp_path, ledger):
         ledger(who, "CMA-ES, ten times as many", f"{starts}: median error, gradient minus CMA-ES, nats per spike", ten, 0.05, spread)
         factors = figure.factors(seen, figure.target(cutoff), "2 ms")
         spread = "lowest to highest: " + ", ".join(f"{way} {figure.interval(x)}" for way, x in zip(figure.WAYS, factors, strict=True))
-        ledger(who, "Rokem et al. 2006, held out", f"{starts}: 1 minus median coincidence factor (2 ms)", float(1 - np.median(factors[1])), 0.5, spread)
+        ledger(who, "Rokem et al. 2006, held out", f"{starts}: 1 - median coincidence factor", float(1 - np.median(factors[1])), 0.5, spread)
         for way in (2, 4):
             less = float(np.median(factors[way]) - np.median(factors[1]))
-            ledger(who, "CMA-ES, equal simulated seconds", f"{starts}: its coincidence factor minus the gradient's, {figure.WAYS[way]}", less, 0.0, spread)
+            ledger(who, "CMA-ES, equal simulated seconds", f"{starts}: its factor minus the gradient's, {figure.WAYS[way]}", less, 0.0, spread)

@@ -113,7 +113,7 @@ OPEN = {
 }
 
 
-@pytest.mark.parametrize("which", OPEN)
+@pytest.mark.parametrize("which", ["a ratio of powers", "a sum", *(pytest.param(k, marks=pytest.mark.slow) for k in ("a product", "nothing of one"))])
 def test_open_combinations_are_named(which):
     drive, kinds, words = OPEN[which]
     made = {name: parameter(3.0, unit, low=0.1, high=100, **_TEXT) for name, unit in zip("ab", kinds, strict=False)}
@@ -152,7 +152,7 @@ def covered(seeds: range, ledger, allowed: float) -> None:
 
 
 def test_intervals_hold_the_planted_values(ledger):
-    covered(range(6), ledger, 3 * (0.954 * 0.046 / 18) ** 0.5)
+    covered(range(4), ledger, 3 * (0.954 * 0.046 / 12) ** 0.5)
 
 
 @pytest.mark.slow
