@@ -28,7 +28,7 @@ from bioneuro.script import Options, apply, options, unused
 WAYS = ("start", "gradient", "likelihood", "likelihood x10", "distance", "distance x10")
 WARM, HOW = 0.1, {"dt": 5e-4, "latency": 6.5e-3}  # s; the latency, from the sound to the level that acts, is that of the best fits of both
 LEARNED, HELD = ((2.0, 20, 0.25), (2.0, 4, 0.25)), (7.0, 1, 3.0)  # s from the onset, number of stretches, s of each
-STARTS, STEPS, SHIFTS = (6, 2), (8, 2), np.arange(0, -2.5, -0.1)  # second of each pair: --quick
+STARTS, STEPS, SHIFTS, STRIDE = (6, 2), (8, 2), np.arange(0, -2.5, -0.1), 0.15  # second of pairs: --quick; STRIDE: best of 0.07 to 1, about
 
 
 def plan(options: Options) -> dict[str, tuple[Circuit, Protocol]]:
@@ -53,7 +53,7 @@ def study(options: Options, silent: Circuit, told: Protocol, cutoff: int) -> dic
     def blind(*question: Any) -> search.Found:
         random = [np.random.default_rng((options.seed, k)).standard_normal for k in range(len(starts))]
         how = [{"verbose": -9, "seed": np.nan, "randn": lambda *n, r=r: r(n)} for r in random]
-        return search.search(*question, [cma.CMAEvolutionStrategy(x, 0.5, h) for x, h in zip(starts, how, strict=True)], (cost, 10 * cost))
+        return search.search(*question, [cma.CMAEvolutionStrategy(x, STRIDE, h) for x, h in zip(starts, how, strict=True)], (cost, 10 * cost))
 
     starts = search.between(listener, model.BETWEEN, STARTS[options.quick], seed=options.seed)
     down = search.descend(listener, told, likelihood, starts, lbfgs(steps=STEPS[options.quick]))

@@ -46,7 +46,7 @@ def test_a_spike_train_tells_capacitance_and_adaptation(ledger):
     start = {"adex.C": "310 pF", "adex.b": "0.07 nA"}
     rates = {"adex.C": "5.6 pF", "adex.b": "1.6 pA"}
     twin = Twin(planted.with_values(start), free=start, surrogate=SPIKES.SURROGATE)
-    found = fit(twin, todo, loss=partial(SPIKES.lateness, target), optimiser=adam(rates=rates, steps=12))
+    found = fit(twin, todo, loss=partial(SPIKES.lateness, target), optimiser=adam(rates=rates, steps=15))
     assert found.losses.min() < 0.2 * found.losses[0]
     for path in start:
         before, after = (abs(float(c.values[path].value / planted.values[path].value) - 1) for c in (twin.circuit, found.circuit))

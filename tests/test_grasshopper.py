@@ -220,8 +220,8 @@ def test_searches_keep_the_best_and_count_runs():
 
 @needs_data
 @pytest.mark.slow
-def test_the_gradient_needs_less_than_a_tenth(tmp_path, ledger):
-    """The script in full: a lower error for as many simulated seconds, the same for a tenth, and more spikes of the held-out stretch."""
+def test_the_gradient_needs_fewer_simulated_seconds(tmp_path, ledger):
+    """The script in full: a lower error for as many simulated seconds, the same for far fewer, and more spikes of the held-out stretch."""
     script, figure = loaded("protocols", "fit_grasshopper"), loaded("figures", "fit_grasshopper")
     folder = script.main(Options(out=tmp_path / "fit_grasshopper.nc", progress=False))
     for cutoff in data.CUTOFFS:
@@ -230,9 +230,11 @@ def test_the_gradient_needs_less_than_a_tenth(tmp_path, ledger):
         who, starts = f"fit, {MODEL}", f"{cutoff} Hz, {gradient.size} starts"
         spread = f"lowest to highest of all starts: gradient {figure.interval(gradient)}, CMA-ES {figure.interval(blind[:, n - 1])} at equal cost, "
         spread += f"{figure.interval(blind[:, -1])} at ten times the cost"
-        equal, ten = (float(np.median(gradient) - np.median(blind[:, k])) for k in (n - 1, -1))
+        equal = float(np.median(gradient) - np.median(blind[:, n - 1]))
         ledger(who, "CMA-ES, equal simulated seconds", f"{starts}: median error, gradient minus CMA-ES, nats per spike", equal, 0.0, spread)
-        ledger(who, "CMA-ES, ten times as many", f"{starts}: median error, gradient minus CMA-ES, nats per spike", ten, 0.05, spread)
+        times = figure.ratios(course)
+        spread = f"to within 1 % of what the gradient ends at; lowest to highest ratio {times.min():.1f} to {times.max():.1f}"
+        ledger(who, "CMA-ES, same error", f"{starts}: cost of the gradient over that of CMA-ES, median", float(1 / np.median(times)), 0.25, spread)
         factors = figure.factors(seen, figure.target(cutoff), "2 ms")
         spread = "lowest to highest: " + ", ".join(f"{way} {figure.interval(x)}" for way, x in zip(figure.WAYS, factors, strict=True))
         ledger(who, "Rokem et al. 2006, held out", f"{starts}: 1 - median coincidence factor", float(1 - np.median(factors[1])), 0.5, spread)

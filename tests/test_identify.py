@@ -86,7 +86,7 @@ def test_a_well_identified_membrane_gives_no_warning():
 QUIET = steps(0)
 
 
-@pytest.mark.parametrize("method", ["hessian", "profile"])
+@pytest.mark.parametrize("method", ["hessian", pytest.param("profile", marks=pytest.mark.slow)])
 def test_only_the_ratio_is_identified_without_a_current(method):
     """dv/dt = g_L (E_L - v)/C hangs on g_L/C alone: planted, found and named."""
     loss = distance(trace(PLANTED, QUIET), 0.1)

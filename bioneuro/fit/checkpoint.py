@@ -11,7 +11,6 @@ import json
 import math
 import os
 import platform
-import secrets
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ import torch
 from torch import Tensor
 
 from bioneuro import units
+from bioneuro.disk import replaced
 from bioneuro.fit.fingerprint import describe, fingerprint
 from bioneuro.fit.optimisers import Optimiser
 from bioneuro.fit.record import Stopped
@@ -194,16 +194,8 @@ def write(file: File, state: Mapping[str, Any]) -> None:
     tree = json.dumps({"recipe": file.recipe, "state": _encoded(state, tensors)}).encode()
     tensors["tree"] = torch.frombuffer(bytearray(tree), dtype=torch.uint8)
     tensors["sum"] = torch.frombuffer(bytearray(_sum(tensors)), dtype=torch.uint8)
-    temporary = file.path.with_name(f".bioneuro-{secrets.token_hex(8)}.tmp")
     try:
-        file.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(safetensors.torch.save(tensors))
-            _sync(temporary)
-            os.replace(temporary, file.path)
-            _sync(file.path.parent)
-        finally:
-            temporary.unlink(missing_ok=True)
+        replaced({file.path: safetensors.torch.save(tensors)})
     except OSError as error:
         raise FitError(f"{file.path}: checkpoint not written: {error.strerror or error}; free space or choose another folder") from error
     file.last, file.since = time.monotonic(), 0
@@ -282,12 +274,3 @@ def _sum(tensors: Mapping[str, Tensor]) -> bytes:
         value = tensors[name]
         whole.update(f"{name} {value.dtype} {tuple(value.shape)};".encode() + value.numpy().tobytes())
     return whole.digest()
-
-
-def _sync(path: Path) -> None:
-    """Make the content of a file, or the renames in a folder, survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

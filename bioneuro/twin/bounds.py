@@ -6,8 +6,12 @@ A learnable time constant clamped at its bound stops learning without a word; he
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from bioneuro import units
+from bioneuro.records import Parameter
 
 
 @dataclass(frozen=True)
@@ -53,3 +57,9 @@ class Bounds:
     @property
     def _geometric(self) -> bool:
         return self.low > 0 and self.high / self.low > 10
+
+
+def bounds_of(parameter: Parameter) -> Bounds:
+    """The bounds of a parameter; its size, or its unit where it is 0, is the scale."""
+    size = float(np.abs(parameter.value).max()) or units.unit(parameter.unit).scale
+    return Bounds(low=parameter.low, high=parameter.high, scale=size)

@@ -23,7 +23,7 @@ from bioneuro.model import Circuit, Neuron, Parameter, Population, did_you_mean
 from bioneuro.plan import Plan, plan
 from bioneuro.protocol import Clock, Protocol
 from bioneuro.statements import located, read
-from bioneuro.twin.bounds import Bounds
+from bioneuro.twin.bounds import Bounds, bounds_of
 from bioneuro.twin.layer_checks import SPIKES, LayerError, check, input_of, scale_of, shape_of
 from bioneuro.twin.now import Now, time_type
 from bioneuro.twin.operations import Operations
@@ -142,7 +142,7 @@ class Layer(nn.Module):
         self.raw = nn.ParameterDict()
         for key in self.free:
             parameter = neuron.parameters[key]
-            self.bounds[key] = Bounds(low=parameter.low, high=parameter.high, scale=float(np.abs(parameter.value).max()) or 1.0)
+            self.bounds[key] = bounds_of(parameter)
             value = self._number(parameter.value)
             value = value.expand(self.size) if key in own else value
             self.raw[key] = nn.Parameter(self.bounds[key].inverse(value).clone())

@@ -15,7 +15,7 @@ from bioneuro.plan import Plan, plan
 from bioneuro.protocol import Protocol
 from bioneuro.recording import Recording
 from bioneuro.statements import Program, read
-from bioneuro.twin.bounds import Bounds
+from bioneuro.twin.bounds import Bounds, bounds_of
 from bioneuro.twin.refused import refuse
 from bioneuro.twin.run import Compiled, run
 from bioneuro.twin.surrogate import Surrogate, superspike
@@ -97,8 +97,7 @@ class Twin(nn.Module):
         parameter = model.parameters[name]
         if parameter.unit == "integer":
             refuse("T09", repr(path))
-        scale = float(np.abs(parameter.value).max()) or 1.0
-        self.bounds[path] = Bounds(low=parameter.low, high=parameter.high, scale=scale)
+        self.bounds[path] = bounds_of(parameter)
         value = torch.tensor(np.array(parameter.value), dtype=self.dtype, device=self.device)
         if self.copies:
             value = value.expand(self.copies, *value.shape)
