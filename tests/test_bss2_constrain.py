@@ -74,6 +74,7 @@ def differing(a: Recording, b: Recording) -> int:
     return sum(int((a.traces[k] != b.traces[k]).sum()) for k in a.traces if k.partition(".")[2] in integers)
 
 
+@pytest.mark.slow
 def test_every_width_and_rounding_gives_the_same_integers_in_cpp_and_numpy(ledger: Callable[..., None]) -> None:
     circuit, todo = all_kinds(trains(count=2, every="6 s", duration="14 s"))
     by_cpp, by_numpy = (simulate(circuit, todo, seed=5, target=target) for target in ("cpp", "numpy"))

@@ -161,6 +161,7 @@ EXACT = 1e-9
 """An error this small on every clock is that of rounding: nothing is left to converge."""
 
 
+@pytest.mark.slow
 def test_the_clock_converges_to_events(ledger):
     """Without noise: the error of the clock against events falls as the step, or there is none."""
     steps = np.array([4e-4, 2e-4, 1e-4])
@@ -202,6 +203,7 @@ UPSTROKE = 2e-3
 """Seconds before a spike in which a potential may run away, so that any error grows beyond its order."""
 
 
+@pytest.mark.slow
 def test_a_finer_clock_converges(ledger):
     """Without noise, where there are no events to compare with: up to the first spike, halving the step twice shrinks the change."""
     groups = [g for g in GROUPS if not by_events_too(g) and not g[0].fixed]

@@ -65,7 +65,7 @@ def test_paired_pulses(name, ledger):
     trains=st.lists(st.lists(st.integers(0, 4000), min_size=1, max_size=12, unique=True), min_size=4, max_size=4),
     name=st.sampled_from(tsodyks1998.SETS),
 )
-@settings(max_examples=8)
+@settings(max_examples=3)
 def test_random_trains(trains, name):
     """Every amplitude, read after its spike, is that of the recursion; postsynaptic spikes at any time change nothing."""
     times = [np.array(sorted(ticks)) * 1e-3 for ticks in trains]

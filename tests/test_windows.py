@@ -130,6 +130,7 @@ def test_clock_approaches_events_linearly(ledger):
     ledger("Graupner-Brunel 2012, DP", "event stepping", "mean efficacy at dt 0.025 ms", errors[-1], 2e-3)
 
 
+@pytest.mark.slow
 def test_noisy_clock_approaches_events_weakly(ledger):
     """With noise mean and variance agree, as far as 4000 repetitions can tell."""
     mean, variance, standard_error = clock_error("0.1 ms", 2.8284, 4000)
