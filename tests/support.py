@@ -75,7 +75,7 @@ def _integers() -> Any:
 HEAD = """# What the twin runs
 
 Written by `python tests/support.py` from what `tests/test_constructs.py` runs; do not edit by hand. Each line of the first table is
-part of one network that Brian2 (C++, NumPy, Cython) and the twin run side by side: no spike differs, and traces agree to 1e-10 of their
+part of one network that Brian2 (C++ and NumPy) and the twin run side by side: no spike differs, and traces agree to 1e-10 of their
 size. The noise is the same draw for draw. The fidelity ledger has the numbers, [tests/test_laws.py](../tests/test_laws.py) the same for
 the catalogue, also from event to event.
 

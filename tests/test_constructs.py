@@ -26,7 +26,7 @@ def twin() -> Recording:
     return Twin(circuit())(on_clock(), seed=SEED).detached()
 
 
-@pytest.mark.parametrize("target", ["numpy", "cpp", pytest.param("cython", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("target", ["numpy", "cpp"])
 def test_every_construct_runs_alike(target: str, twin: Recording, ledger: Callable[..., None]) -> None:
     seen = brian.simulate(circuit(), on_clock(), seed=SEED, target=target)
     found = verify(seen, against=twin, tolerance=1e-10)
