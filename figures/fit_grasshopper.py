@@ -114,14 +114,13 @@ def caption(course: dict[str, Recording], found: dict[str, dict[str, np.ndarray]
             f"{cutoff} Hz: the error is {np.median(one['gradient'][:, -1, 0]):.2f} by the gradient; by CMA-ES "
             f"{np.median(guided[:, cost(one) - 1]):.2f} at equal cost, {np.median(guided[:, -1]):.2f} at ten times the cost; it comes within 1 % of "
             f"the gradient's for {np.median(times):.1f} [{times.min():.1f}, {times.max():.1f}] times what the gradient costs. Coincidence factor "
-            f"of the gradient {told}; of CMA-ES on the distance {interval(at['2 ms'][4])}, ten times {interval(at['2 ms'][5])} (\u00b12 ms). "
-            f"Wall time: {'; '.join(one.provenance.notes)}."
+            f"of the gradient {told}; of CMA-ES on the distance {interval(at['2 ms'][4])}, ten times {interval(at['2 ms'][5])} (\u00b12 ms)."
         )
     text = (
         "Medians over starts, [lowest, highest]. Learned from seconds 2 to 7, held out 7 to 10. A gradient counts for three runs; dotted: as much "
         "as the gradient cost in all. a, d: from the start with the best gradient; CMA-ES on the likelihood at equal cost. c, f: the last four are "
         f"CMA-ES, on the likelihood and on van Rossum's distance. {' '.join(parts)} There is one trial of each sound, so how well the cell "
-        "repeats itself, the ceiling of any model, is not known."
+        "repeats itself, the ceiling of any model, is not known. What a run costs on the clock on the wall is in the notes of the recordings."
     )
     return textwrap.fill(text, 150)
 
