@@ -166,7 +166,6 @@ def by_method(method: str, groups: Sequence[Sequence[Entry]]) -> Iterator[tuple[
             yield step, changed([g for g, _ in mine], [m for _, m in mine])
 
 
-@pytest.mark.skipif("independent" not in METHODS, reason="not an integrator here")
 def test_independent_equations(ledger):
     """The one integrator that the catalogue is not asked for, on what it is for: equations that do not know each other."""
     numbers = {"tau": parameter(5, "ms"), "level": parameter(1.5)}
