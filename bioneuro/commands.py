@@ -137,11 +137,13 @@ def _loss(cell: Cell, traces: dict[str, Series], name: str, step: float) -> Loss
 def fit(given: argparse.Namespace, found: tuple[str, Circuit]) -> int:
     """`bioneuro fit MODEL --data FILE.csv --free a.b,c.d --out FILE.safetensors`."""
     from bioneuro import fit as descend
+    from bioneuro.exchange.pair import checked
     from bioneuro.exchange.parameters import save
     from bioneuro.fit import adam, replay
     from bioneuro.twin import Twin
 
     name, circuit = found
+    checked(given.out)  # before the long work
     cell = read_cell(given.data)
     protocol, loss, population = question(circuit, cell, str(given.data))
     free = [path.strip() for path in given.free.split(",")]

@@ -1,7 +1,7 @@
 """What holds for every test: no window opens, searches repeat in CI, the global random state stays."""
 
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +50,17 @@ def ledger() -> Callable[..., None]:
         assert observed <= allowed, f"{model}, {check} against {reference}: error {observed:.3g}, allowed {allowed:.3g}"
 
     return compare
+
+
+@pytest.fixture
+def numpy_target() -> Iterator[None]:
+    """What a user's script would say to run without a compiler."""
+    from brian2 import prefs  # takes seconds to import
+
+    before = prefs["codegen.target"]
+    prefs["codegen.target"] = "numpy"
+    yield
+    prefs["codegen.target"] = before
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -224,3 +224,9 @@ def test_fingerprints_tell_losses_apart():
     loop: list = [1]
     loop.append(loop)
     assert fingerprint(loop)
+
+
+@pytest.mark.parametrize("bad", [{"rate": 0.0}, {"rate": -1.0}, {"steps": 0}, {"patience": 0}, {"gain": float("nan")}])
+def test_an_optimiser_that_cannot_go_down_is_refused(bad: dict[str, float]) -> None:
+    with pytest.raises(FitError, match=next(iter(bad))):
+        adam(**bad)  # type: ignore[arg-type]

@@ -1,6 +1,5 @@
 """from_brian and stimulus_of: a Brian2 script with live objects, run by its author and by our engines, spikes alike."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import brian2 as b2
@@ -18,14 +17,7 @@ from bioneuro.brian.imported_inputs import stimulus_of
 from bioneuro.protocol import Afferents, Poisson
 from bioneuro.twin import Twin
 
-
-@pytest.fixture(autouse=True)
-def numpy_target() -> Iterator[None]:
-    """What a user's script would say to run without a compiler."""
-    before = b2.prefs["codegen.target"]
-    b2.prefs["codegen.target"] = "numpy"
-    yield
-    b2.prefs["codegen.target"] = before
+pytestmark = pytest.mark.usefixtures("numpy_target")
 
 
 def observed(objects: list[Any], around: dict[str, Any], watched: list[tuple[Any, str]], duration: Any) -> tuple[dict[str, Any], dict[str, Any]]:

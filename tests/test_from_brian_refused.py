@@ -1,6 +1,6 @@
 """from_brian and stimulus_of refuse by name what a circuit has no room for, and import nothing by halves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import brian2 as b2
@@ -14,6 +14,8 @@ from bioneuro.brian.imported import FromBrianError, from_brian
 from bioneuro.brian.imported_inputs import stimulus_of
 from bioneuro.model import ModelError
 
+pytestmark = pytest.mark.usefixtures("numpy_target")
+
 LEAK = "dv/dt = -v/tau : 1"
 TIMED = TimedArray(np.zeros((5, 2)), dt=1 * ms, name="timed")
 OTHER = TimedArray(np.zeros(5), dt=1 * ms, name="other")
@@ -26,14 +28,6 @@ def doubled(x: Any) -> Any:
 
 
 AROUND = {"tau": 10 * ms, "I_ext": TIMED, "other": OTHER, "odd": ODD, "doubled": doubled, "many": np.ones(3), "word": "text"}
-
-
-@pytest.fixture(autouse=True)
-def numpy_target() -> Iterator[None]:
-    before = b2.prefs["codegen.target"]
-    b2.prefs["codegen.target"] = "numpy"
-    yield
-    b2.prefs["codegen.target"] = before
 
 
 def cells(model: str = LEAK, threshold: str = "v > 1", reset: str = "v = 0", **more: Any) -> NeuronGroup:

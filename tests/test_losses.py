@@ -296,3 +296,11 @@ def test_pieces_of_a_recording_have_their_own_loss() -> None:
     both = fired(np.concatenate([a, b]), "torch")
     loss = measure.van_rossum(fired(a), "n")
     assert [float(loss(piece)) for piece in pieces(both, 2)] == pytest.approx([0, loss(fired(b))])
+
+
+def test_what_was_not_recorded_is_named_before_any_run() -> None:
+    seen = fired(rasters(0))
+    with pytest.raises(KeyError, match=r"nothing called 'n\.v' was recorded"):
+        measure.trace_error(seen, "n.v")
+    with pytest.raises(measure.MeasureError, match="cells"):
+        measure.van_rossum(seen, "cells")

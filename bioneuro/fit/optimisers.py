@@ -1,5 +1,6 @@
 """Ways down: optimisers of torch with their numbers, and learning rates in the units of the parameters."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,13 @@ class Optimiser:
     rate: float = 1.0
     rates: Mapping[str, Any] = field(default_factory=dict)
     joint: bool = False
+
+    def __post_init__(self) -> None:
+        for name, least in (("steps", 1), ("patience", 1)):
+            if getattr(self, name) < least:
+                raise FitError(f"optimiser: {name}: {getattr(self, name)}; give at least {least}")
+        if not 0 < self.rate < math.inf or not 0 <= self.gain < math.inf:
+            raise FitError(f"optimiser: rate {self.rate} and gain {self.gain}; give a positive rate and a gain that is not negative, both finite")
 
 
 def adam(

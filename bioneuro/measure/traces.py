@@ -81,7 +81,8 @@ def _wanted(target: Recording | Series, path: str) -> tuple[str, Floats, Floats]
     if isinstance(target, Series):
         return target.unit, target.times[None, :], placed(target.values)
     seen = target.detached()
-    return seen.units[path], np.asarray(seen.times, np.float64), np.asarray(seen[path], np.float64)
+    trace = np.asarray(seen[path], np.float64)  # first: its error says what was recorded
+    return seen.units[path], np.asarray(seen.times, np.float64), trace
 
 
 def _weights(weights: Any, shape: tuple[int, ...], path: str) -> Floats:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bioneuro.measure.arrays import like
 from bioneuro.measure.curves import MeasureError
 from bioneuro.measure.losses import Loss
-from bioneuro.measure.spikes import alike, end_of, n_steps, seconds
+from bioneuro.measure.spikes import alike, end_of, n_steps, seconds, train_of
 from bioneuro.recording import Recording, Train
 
 _BLOCK = 64  # steps; a whole block is one product with a matrix
@@ -38,12 +38,14 @@ def van_rossum(target: Recording, population: str, tau: Any = "10 ms") -> Loss:
         tau: a time, or ``math.inf``.
 
     Raises:
-        MeasureError: `tau` is not positive; the loss itself, where the recording has other trials, units or another length than the target.
+        MeasureError: `tau` is not positive, or no such population; the loss itself, where the recording has other trials, units or another
+            length than the target.
     """
     constant = math.inf if isinstance(tau, float) and tau == math.inf else seconds(tau, "van_rossum: tau")
     if constant <= 0:
         raise MeasureError(f"van_rossum: tau {tau!r} is not positive; give a time such as '10 ms', or math.inf to compare numbers of spikes")
     wanted = target.detached()
+    train_of(wanted, population)
 
     def loss(seen: Recording) -> Any:
         train, other = alike(seen, wanted, population)
