@@ -8,7 +8,6 @@ import os
 import platform
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,12 +16,11 @@ from pathlib import Path
 import brian2
 from filelock import FileLock
 
+from bioneuro import native
+from bioneuro.native import CompileError
+
 LIMIT = 256
 """Programs kept; the longest unused go first. One takes some 300 kB."""
-
-
-class CompileError(RuntimeError):
-    """The generated C++ could not be compiled."""
 
 
 @dataclass(frozen=True)
@@ -86,14 +84,8 @@ class Cache:
 
 
 def cache() -> Cache:
-    """The user's cache: ``$BIONEURO_CACHE_DIR``, or a folder of the user's cache folder."""
-    named = os.environ.get("BIONEURO_CACHE_DIR")
-    if named:
-        return Cache(Path(named))
-    base = os.environ.get("XDG_CACHE_HOME") or (
-        Path.home() / "Library/Caches" if sys.platform == "darwin" else Path.home() / ".cache"
-    )
-    return Cache(Path(base) / "bioneuro")
+    """The user's cache."""
+    return Cache(native.folder())
 
 
 def sources(folder: Path) -> Iterator[Path]:
@@ -110,27 +102,14 @@ def fingerprint(folder: Path) -> str:
     for path in sources(folder):
         total.update(f"{path.relative_to(folder)}\0{path.stat().st_size}\0".encode())
         total.update(path.read_bytes())
-    for part in (_compiler(compiler()), _processor(), brian2.__version__, platform.machine()):
+    for part in (native.version(native.compiler()), _processor(), brian2.__version__, platform.machine()):
         total.update(part.encode() + b"\0")
     return total.hexdigest()
 
 
-def compiler() -> str:
-    """The C++ compiler: ``$CXX`` or g++."""
-    return os.environ.get("CXX") or "g++"
-
-
 def available() -> str:
     """Empty if the compiler and make can be found, else what is missing."""
-    return ", ".join(tool for tool in (compiler().split()[0], "make") if shutil.which(tool) is None)
-
-
-@functools.cache
-def _compiler(name: str) -> str:
-    try:
-        return subprocess.run([*name.split(), "--version"], capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise CompileError(f"the C++ compiler {name!r} ($CXX, else g++) does not tell its version: {error}; set CXX to one that works") from error
+    return ", ".join(tool for tool in (native.compiler().split()[0], "make") if shutil.which(tool) is None)
 
 
 @functools.cache
@@ -148,7 +127,7 @@ def compile_sources(folder: Path, progress: Callable[[int, int], None]) -> None:
     total = sum(1 for p in sources(folder) if p.suffix == ".cpp")
     # An outer make hands its flags down, and with them job limits and dry runs that are none of this build's business.
     environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")}
-    command = ["make", f"-j{os.cpu_count() or 1}", f"CXX={compiler()}"]
+    command = ["make", f"-j{os.cpu_count() or 1}", f"CXX={native.compiler()}"]
     said: list[str] = []
     with subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True
