@@ -228,6 +228,7 @@ ESTIMATES = {  # on 200,000 symbols, how far off in bits
     "lz76": (entropy.lz76, (-0.02, 0.02)),
     "lz78": (entropy.lz78, (0.0, 0.16)),
     "match_length": (entropy.match_length, (-0.09, 0.09)),
+    "context_tree": (entropy.context_tree, (-0.005, 0.005)),
     "plug_in": (lambda w: entropy.plug_in(w, block=6), (-0.005, 0.005)),
     "miller_madow": (lambda w: entropy.miller_madow(w, block=6), (-0.005, 0.005)),
 }
@@ -261,6 +262,33 @@ def test_plug_in_follows_its_definition(word: list[int], block: int) -> None:
 
     n = len(word) - block + 1
     assert entropy.plug_in(word, block=block) == pytest.approx(of(block, n) - of(block - 1, n), abs=1e-12)
+
+
+@given(st.lists(st.integers(0, 2), max_size=14), st.integers(0, 3))
+def test_the_context_tree_follows_its_definition(word: list[int], depth: int) -> None:
+    """P = 1/2 P_own + 1/2 product of the children's, and P_own alone at the depth."""
+
+    def own(counts: list[int]) -> float:
+        made, so_far = 1.0, [0] * size
+        for symbol, count in enumerate(counts):
+            for _ in range(count):
+                made *= (so_far[symbol] + 0.5) / (sum(so_far) + 0.5 * size)
+                so_far[symbol] += 1
+        return made
+
+    def weighted(context: tuple[int, ...]) -> float:
+        after = [word[t] for t in range(depth, len(word)) if tuple(word[t - 1 - d] for d in range(len(context))) == context]
+        alone = own([after.count(known) for known in kinds])
+        if len(context) == depth:
+            return alone
+        return 0.5 * alone + 0.5 * float(np.prod([weighted((*context, known)) for known in kinds]))
+
+    kinds = sorted(set(word))
+    size = max(2, len(kinds))
+    if len(word) > depth:
+        assert entropy.context_tree(word, depth=depth) == pytest.approx(-np.log2(weighted(())) / (len(word) - depth), rel=1e-12)
+    else:
+        assert np.isnan(entropy.context_tree(word, depth=depth))
 
 
 def test_short_words_have_no_estimate_or_none() -> None:
@@ -324,6 +352,7 @@ BAD = {
     "no workers": (lambda: complexity.lz76([0, 1], workers=0), "workers: 0"),
     "no surrogates": (lambda: complexity.against_shuffled([0, 1], seed=1, surrogates=0), "surrogates: 0"),
     "no block": (lambda: entropy.plug_in([0, 1], block=0), "block: 0"),
+    "too deep": (lambda: entropy.context_tree([0, 1], depth=65), "depth: 65"),
     "two words": (lambda: complexity.phrases([[0, 1], [1, 0]]), "2 words"),
     "flat channels": (lambda: complexity.joint([0, 1]), "channel, bin"),
     "missing values": (lambda: complexity.binarised([1.0, np.nan], 0.5), "values"),

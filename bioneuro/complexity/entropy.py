@@ -2,7 +2,8 @@
 
     lz76            phrases counted; too high on short words, within some hundredths from 10^4 symbols on, on either side
     lz78            phrases counted; too high, by tenths still at 10^5 symbols
-    match_length    mean of log2(i) over match lengths; little bias, slowly gained
+    match_length    log2(i) over the mean match length; too low, by a tenth still at 10^4 symbols
+    context_tree    bits per symbol of a code that weighs all contexts up to a depth; too high, by little: what it learns costs
     plug_in         blocks counted; too low as soon as not all blocks are met
     miller_madow    the same with the first term of the bias of counted blocks
 
@@ -10,14 +11,20 @@ References:
     Amigo, Szczepanski, Wajnryb & Sanchez-Vives 2004, Neural Comput 16:717, doi 10.1162/089976604322860677: of spike trains by `lz76`
     Kontoyiannis, Algoet, Suhov & Wyner 1998, IEEE Trans Inf Theory 44:1319, doi 10.1109/18.669425: `match_length`
     Miller 1955, Note on the bias of information estimates (from memory): `miller_madow`
+    Willems, Shtarkov & Tjalkens 1995, IEEE Trans Inf Theory 41:653, doi 10.1109/18.382012: `context_tree`
+    Gao, Kontoyiannis & Bienenstock 2008, Entropy 10:71, doi 10.3390/entropy-e10020071: the methods compared on spike trains
     Cover & Thomas 2006, Elements of Information Theory, section 13.5 (from memory): `lz78`
 """
 
+import ctypes
+import functools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bioneuro import native
 from bioneuro.complexity import lempel_ziv
 from bioneuro.complexity.words import WordError, words_of
 
@@ -48,6 +55,28 @@ def match_length(words: Any) -> Any:
         return float(1 / np.mean(new[inside] / np.log2(place[inside] + 1))) if inside.any() else 0.0
 
     return words_of(words, "match_length").each(rate)
+
+
+def context_tree(words: Any, *, depth: int = 8) -> Any:
+    """Code length of context-tree weighting per symbol, of all symbols but the first `depth`, which it is given; NaN where none are left.
+
+    Arguments:
+        depth: the longest context, from 0 (symbols one by one) to 64.
+    """
+    if not 0 <= depth <= 64:
+        raise WordError(f"context_tree: depth: {depth}; give 0 to 64 symbols")
+
+    def rate(word: NDArray[np.int32]) -> float:
+        if word.size <= depth:
+            return np.nan
+        known, symbols = np.unique(word, return_inverse=True)
+        plain = np.ascontiguousarray(symbols, np.int32)
+        bits = _code().code_length(plain.ctypes.data, plain.size, max(2, known.size), depth)
+        if bits < 0:
+            raise MemoryError("context_tree: no memory for its nodes; give a smaller depth")
+        return float(bits / (word.size - depth))
+
+    return words_of(words, "context_tree").each(rate)
 
 
 def plug_in(words: Any, *, block: int = 1) -> Any:
@@ -85,3 +114,12 @@ def _conditional(words: Any, block: int, correction: float, place: str) -> Any:
         return entropy(longer) - (entropy(shorter) if block > 1 else 0.0)
 
     return words_of(words, place).each(rate)
+
+
+@functools.cache
+def _code() -> ctypes.CDLL:
+    """The compiled context tree."""
+    code = native.library(Path(__file__).with_name("context_tree.cpp"))
+    code.code_length.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int32, ctypes.c_int32]
+    code.code_length.restype = ctypes.c_double
+    return code
