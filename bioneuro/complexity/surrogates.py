@@ -53,5 +53,5 @@ def _against(how: Surrogate, words: Any, seed: int, surrogates: int, unfinished:
 
 
 def _mean(how: Surrogate, read: Words, k: int, seed: int, surrogates: int, unfinished: bool) -> float:
-    random = np.random.Generator(np.random.Philox(key=[seed, k]))
+    random = np.random.Generator(np.random.Philox(key=np.array([seed, k], np.uint64)))
     return float(np.mean(lz76(how(read.symbols[read.starts[k] : read.starts[k + 1]], surrogates, random), unfinished=unfinished)))
