@@ -45,13 +45,13 @@ def version(name: str) -> str:
 
 @functools.cache
 def library(source: Path) -> ctypes.CDLL:
-    """The shared library of one C++ file. Several processes may ask at once: one compiles, the others wait.
+    """The shared library of one C++ file, which may include headers beside it. Several processes may ask at once: one compiles, the others wait.
 
     Raises:
         CompileError: there is no compiler, or it refuses the file.
     """
-    code = source.read_bytes()
-    key = hashlib.sha256("\0".join((code.decode(), *FLAGS, version(compiler()), platform.machine())).encode()).hexdigest()
+    code = [file.read_text(encoding="utf-8") for file in (*sorted(source.parent.glob("*.h")), source)]
+    key = hashlib.sha256("\0".join((*code, *FLAGS, version(compiler()), platform.machine())).encode()).hexdigest()
     home = folder() / "native"
     built = home / f"{source.stem}-{key[:32]}.so"
     if not built.exists():

@@ -164,6 +164,21 @@ def test_many_words_are_one_word_after_the_other(rows: list[list[int]], workers:
             assert rule([np.array(row, np.int64) for row in rows], workers=workers).tolist() == expected
 
 
+@given(st.integers(0, 3000), st.floats(0, 1), st.integers(1, 200), st.integers(0, 10**6))
+@example(0, 0.5, 1, 0)
+@example(500, 0.0, 1, 0)
+@example(500, 1.0, 1, 0)
+def test_gaps_and_the_automaton_say_the_same(n: int, rate: float, period: int, seed: int) -> None:
+    """Words of 0 and 1 with few of one of them are read by their gaps, all others by the automaton."""
+    random = np.random.default_rng(seed)
+    free = (random.random(n) < rate).astype(np.uint8)
+    repeated = np.resize(free[:period], n) if n else free
+    repeated[random.random(n) < 0.01] ^= 1
+    for word in (free, repeated, 1 - free):
+        for unfinished in (True, False):
+            assert complexity.lz76(word, unfinished=unfinished) == complexity.lz76(word + 5, unfinished=unfinished)
+
+
 def test_threads_do_not_change_counts() -> None:
     rows = [np.random.default_rng(k).integers(0, 2, 40 * (k % 300)) for k in range(1, 1200)]
     one = complexity.lz76(rows, workers=1)
@@ -202,6 +217,12 @@ def test_words_that_are_hard_for_others_are_not_for_us() -> None:
     fibonacci = [np.array([0]), np.array([0, 1])]
     while fibonacci[-1].size < n:
         fibonacci.append(np.concatenate(fibonacci[:-3:-1]))
+    sparse = np.zeros(n, np.uint8)
+    sparse[:: 20] = 1
+    nearly = sparse.copy()
+    nearly[np.cumsum(np.random.default_rng(1).integers(19, 22, n // 25))] = 1  # gaps that all look alike: their chains are long
+    assert complexity.lz76(sparse) == 4
+    assert complexity.lz76(nearly) == complexity.lz76(nearly + 5)
     assert complexity.lz76(np.zeros(n, int)) == 2
     assert complexity.lz76(np.arange(n) % 1000) == 1001
     assert complexity.lz76(np.arange(n)) == n

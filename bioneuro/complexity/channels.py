@@ -17,6 +17,11 @@ def joint(channels: Any) -> Ints:
         WordError: not integers, or no axis of channels.
     """
     array = _integers(channels, "joint", 2)
+    if array.shape[-2] <= 64 and array.size and 0 <= array.min() <= array.max() <= 1:
+        packed = np.packbits(array.astype(bool), axis=-2, bitorder="little")  # the channels are bits of one integer
+        bits = np.zeros((*array.shape[:-2], array.shape[-1], 8), np.uint8)
+        bits[..., : packed.shape[-2]] = np.moveaxis(packed, -2, -1)
+        return bits.view("<i8")[..., 0].astype(np.int64)
     symbols = np.zeros((*array.shape[:-2], array.shape[-1]), np.int64)
     patterns = 1
     for channel in np.moveaxis(array, -2, 0):

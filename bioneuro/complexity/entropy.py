@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from bioneuro import native
 from bioneuro.complexity import lempel_ziv
-from bioneuro.complexity.words import WordError, words_of
+from bioneuro.complexity.words import Symbols, WordError, words_of
 
 
 def lz76(words: Any, *, unfinished: bool = True) -> Any:
@@ -47,7 +47,7 @@ def match_length(words: Any) -> Any:
     It is 0 where every piece goes on as it did before, as in a constant word, and NaN for a word of less than two symbols.
     """
 
-    def rate(word: NDArray[np.int32]) -> float:
+    def rate(word: Symbols) -> float:
         if word.size < 2:
             return np.nan
         new, place = lempel_ziv.match_lengths(word) + 1, np.arange(word.size)
@@ -66,7 +66,7 @@ def context_tree(words: Any, *, depth: int = 8) -> Any:
     if not 0 <= depth <= 64:
         raise WordError(f"context_tree: depth: {depth}; give 0 to 64 symbols")
 
-    def rate(word: NDArray[np.int32]) -> float:
+    def rate(word: Symbols) -> float:
         if word.size <= depth:
             return np.nan
         known, symbols = np.unique(word, return_inverse=True)
@@ -102,7 +102,7 @@ def _conditional(words: Any, block: int, correction: float, place: str) -> Any:
         shares = counts / counts.sum()
         return float(-(shares * np.log2(shares)).sum() + correction * (counts.size - 1) / counts.sum())
 
-    def rate(word: NDArray[np.int32]) -> float:
+    def rate(word: Symbols) -> float:
         n = word.size - block + 1
         if n < 1:
             return np.nan

@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bioneuro import native
-from bioneuro.complexity.words import Ints, WordError, Words, words_of
+from bioneuro.complexity.words import Ints, Symbols, WordError, Words, words_of
 
 EXHAUSTIVE, INCREMENTAL = 0, 1
 
@@ -140,7 +139,7 @@ class Stream:
         Raises:
             WordError: not integers, or not of the alphabet; then nothing was read.
         """
-        more = words_of(np.atleast_1d(np.asarray(symbols)), "Stream.feed").symbols
+        more = words_of(np.atleast_1d(np.asarray(symbols)), "Stream.feed").symbols.astype(np.int32)
         if self.alphabet is not None and more.size and not 0 <= int(more.min()) <= int(more.max()) < self.alphabet:
             raise WordError(f"Stream.feed: symbols {more.min()} .. {more.max()} of an alphabet 0 .. {self.alphabet - 1}; say the alphabet at first")
         seen = np.empty(more.size, np.int32)
@@ -154,7 +153,7 @@ class Stream:
         return complete + (unfinished and open_ > 0)
 
 
-def _one(word: Any, place: str) -> NDArray[np.int32]:
+def _one(word: Any, place: str) -> Symbols:
     read = words_of(word, place)
     if read.shape:
         raise WordError(f"{place}: {read.shape[0]} words; give one, a row of integers")
@@ -171,12 +170,14 @@ def _count(rule: int, read: Words, unfinished: bool, workers: int | None) -> Int
         raise WordError(f"workers: {workers}; give at least 1")
     complete, opened = np.zeros(read.lengths.size, np.int64), np.zeros(read.lengths.size, np.int64)
     code, starts = _code(), read.starts
+    binary = rule == EXHAUSTIVE and read.symbols.dtype == np.uint8
+    symbols = read.symbols if binary else np.asarray(read.symbols, np.int32)
     threads = 1 if read.symbols.size < ALONE else min(workers or os.cpu_count() or 1, complete.size)
 
     def part(first: int, last: int) -> None:
         cut = np.ascontiguousarray(starts[first : last + 1])
-        where = (a[first:].ctypes.data for a in (complete, opened))
-        _given(code.count(rule, read.alphabet, read.symbols.ctypes.data, cut.ctypes.data, last - first, *where))
+        where = (symbols.ctypes.data, cut.ctypes.data, last - first, complete[first:].ctypes.data, opened[first:].ctypes.data)
+        _given(code.count_binary(*where) if binary else code.count(rule, read.alphabet, *where))
 
     if threads <= 1:
         part(0, complete.size)
@@ -203,4 +204,5 @@ def _code() -> ctypes.CDLL:
     code.feed.argtypes, code.feed.restype = [pointer, pointer, large, pointer, pointer, pointer], small
     code.finish.argtypes, code.finish.restype = [pointer], None
     code.count.argtypes, code.count.restype = [small, small, pointer, pointer, large, pointer, pointer], small
+    code.count_binary.argtypes, code.count_binary.restype = [pointer, pointer, large, pointer, pointer], small
     return code

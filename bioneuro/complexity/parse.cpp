@@ -2,7 +2,10 @@
 //
 // The suffix automaton of a growing word (Blumer et al. 1985, Theor Comput Sci 40:31) knows after each symbol the longest suffix that
 // occurred before: it is as long as the suffix link of the newest state says. The exhaustive history of Lempel & Ziv (1976) needs
-// nothing else: a phrase is complete as soon as it is longer than that.
+// nothing else: a phrase is complete as soon as it is longer than that. Words of two symbols, one of them rare, take a shorter way, with
+// the same phrases (gaps.h).
+#include "gaps.h"
+
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -199,13 +202,14 @@ template <class Edges> struct Exhaustive : Parser {
         complete = open = 0;
         automaton.start(symbols);
     }
-    void feed(const int32_t *word, int64_t n, int32_t *seen) override {
+    template <class Symbol> void read(const Symbol *word, int64_t n, int32_t *seen) {
         for (int64_t t = 0; t < n; ++t) {
-            const int32_t longest = automaton.push(word[t]);
+            const int32_t longest = automaton.push((int32_t)word[t]);
             if (seen) seen[t] = longest;
             if (++open > longest) ++complete, open = 0;
         }
     }
+    void feed(const int32_t *word, int64_t n, int32_t *seen) override { read(word, n, seen); }
 };
 
 // Ziv & Lempel 1978: a phrase ends when it is none of the phrases before. The phrases are the states of a tree.
@@ -234,6 +238,14 @@ struct Incremental : Parser {
         }
     }
 };
+
+constexpr double RARE = 0.3;  // up to which share of the rarer symbol its gaps are the shorter way: measured
+
+int64_t longest(const int64_t *starts, int64_t words) {
+    int64_t found = 0;
+    for (int64_t k = 0; k < words; ++k) found = std::max(found, starts[k + 1] - starts[k]);
+    return found;
+}
 
 Parser *made(int32_t rule, int32_t alphabet) {
     if (rule) return new Incremental;
@@ -272,15 +284,32 @@ void finish(Parser *one) { delete one; }
 
 // Words one after the other: that of k is word[starts[k]] up to word[starts[k + 1]]. Complete phrases and the length of the open one, for each.
 int32_t count(int32_t rule, int32_t alphabet, const int32_t *word, const int64_t *starts, int64_t words, int64_t *complete, int64_t *open) {
-    int64_t longest = 0;
-    for (int64_t k = 0; k < words; ++k) longest = std::max(longest, starts[k + 1] - starts[k]);
-    Parser *one = parser(rule, alphabet, longest);
+    Parser *one = parser(rule, alphabet, longest(starts, words));
     int32_t fine = one != nullptr;
     for (int64_t k = 0; k < words && fine; ++k) {
-        if (k) one->start(longest);
+        if (k) one->start(starts[k + 1] - starts[k]);
         fine = feed(one, word + starts[k], starts[k + 1] - starts[k], nullptr, complete + k, open + k);
     }
     delete one;
     return fine;
+}
+
+// The same for words of 0 and 1, by `lz76`. `open` is then only whether a phrase is.
+int32_t count_binary(const uint8_t *word, const int64_t *starts, int64_t words, int64_t *complete, int64_t *open) try {
+    Gaps gaps;
+    Exhaustive<Dense<2>> dense;
+    for (int64_t k = 0; k < words; ++k) {
+        const uint8_t *begin = word + starts[k];
+        const int64_t n = starts[k + 1] - starts[k];
+        int64_t ones = 0;
+        for (int64_t t = 0; t < n; ++t) ones += begin[t];
+        if (std::min(ones, n - ones) <= n * RARE && gaps.count(begin, n, ones, complete[k], open[k])) continue;
+        dense.start(n);
+        dense.read(begin, n, nullptr);
+        complete[k] = dense.complete, open[k] = dense.open;
+    }
+    return 1;
+} catch (const std::bad_alloc &) {
+    return 0;
 }
 }

@@ -4,21 +4,20 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bioneuro.complexity.lempel_ziv import lz76
-from bioneuro.complexity.words import WordError, Words, words_of
+from bioneuro.complexity.words import Symbols, WordError, Words, words_of
 
-Surrogate = Callable[[NDArray[np.int32], int, np.random.Generator], NDArray[np.int32]]
+Surrogate = Callable[[Symbols, int, np.random.Generator], Symbols]
 """(word, number, generator) -> words in rows."""
 
 
-def shuffled(word: NDArray[np.int32], number: int, random: np.random.Generator) -> NDArray[np.int32]:
+def shuffled(word: Symbols, number: int, random: np.random.Generator) -> Symbols:
     """The same symbols as often, in an order without structure; shape (number, symbol)."""
     return random.permuted(np.tile(word, (number, 1)), axis=1)
 
 
-def rate_matched(word: NDArray[np.int32], number: int, random: np.random.Generator) -> NDArray[np.int32]:
+def rate_matched(word: Symbols, number: int, random: np.random.Generator) -> Symbols:
     """Symbols drawn one by one with the word's frequencies; shape (number, symbol)."""
     return random.choice(word, (number, word.size)) if word.size else np.empty((number, 0), np.int32)
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
-Symbols = NDArray[np.int32]
+Symbols = NDArray[np.int32] | NDArray[np.uint8]
 
 LONGEST = 2**30 - 2
 """Symbols of a word: its states are numbered in 32 bits."""
@@ -25,6 +25,7 @@ class Words:
     """Words end to end: that of k is ``symbols[starts[k]:starts[k + 1]]``.
 
     Attributes:
+        symbols: bytes where they are 0 and 1, else of 32 bits.
         alphabet: symbols are 0 .. alphabet-1, as far as this is of use; a large one says nothing.
         shape: () where one word was given, else (words,).
     """
@@ -86,10 +87,12 @@ def _integers(given: Any, place: str) -> NDArray[Any]:
 
 
 def _symbols(flat: NDArray[Any]) -> tuple[Symbols, int]:
-    """The symbols in 32 bits, and a bound of those that are not negative."""
+    """The symbols, and a bound of those that are not negative."""
     if not flat.size:
-        return flat.astype(np.int32), 2
+        return flat.astype(np.uint8), 2
     low, high = int(flat.min()), int(flat.max())
+    if 0 <= low <= high <= 1:
+        return np.ascontiguousarray(flat, np.uint8), 2
     if low < -LARGEST or high >= LARGEST:
         known, flat = np.unique(flat, return_inverse=True)
         low, high = 0, known.size - 1
