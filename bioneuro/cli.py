@@ -83,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     plain = add("script", _script, "the plain Brian2 script of a model under its classic protocol")
     plain.add_argument("model", nargs="+", metavar="MODEL", help="a name that `bioneuro list` shows, or its beginning")
     _add_files(add)
+    _add_reading(add)
     return whole
 
 
@@ -110,10 +111,36 @@ def _add_files(add: Callable[..., argparse.ArgumentParser]) -> None:
     export.add_argument("--out", type=Path, metavar="FILE", help="where it goes (default: a script to standard output, a graph beside FILE)")
 
 
+def _add_reading(add: Callable[..., argparse.ArgumentParser]) -> None:
+    """The commands that read spikes by their complexity."""
+    lzc = add("lzc", lambda given: _reading().lzc(given), "Lempel-Ziv complexity and entropy of the spike trains in a file")
+    says = "do the spike trains in a file tell their labels? Complexity beside counts and chance, cross-validated"
+    classify = add("classify", lambda given: _reading().classify(given), says)
+    for one in (lzc, classify):
+        says = "times and neurons (.csv, .tsv), a train per line (.txt), arrays (.npy, .npz), a recording (.nc), or what neo reads"
+        one.add_argument("path", type=Path, metavar="FILE", help=says)
+        one.add_argument("--bin", default="1 ms", help="width of a bin; it holds a spike or not (default: %(default)s)")
+        one.add_argument("--unit", help="of the times, where the file does not say it, such as ms")
+        one.add_argument("--dt", default="0.1 ms", help="step to which times are rounded (default: %(default)s)")
+        one.add_argument("--stop", help="end of the observation (default: as the file says, or its last spike)")
+        one.add_argument("--population", help="of a recording with several")
+        one.add_argument("--seed", type=int, default=0, help="of surrogates, folds and shuffled labels (default: %(default)s)")
+    lzc.add_argument("--surrogates", type=int, default=20, help="shuffled words per word (default: %(default)s)")
+    classify.add_argument("--label", default="label", metavar="COLUMN", help="column, array or coordinate of the labels (default: %(default)s)")
+    classify.add_argument("--folds", type=int, default=5, help="of the cross-validation (default: %(default)s)")
+    classify.add_argument("--out", type=Path, metavar="FILE.csv", help="write the accuracies there too")
+
+
 def _commands() -> types.ModuleType:
     from bioneuro import commands
 
     return commands
+
+
+def _reading() -> types.ModuleType:
+    from bioneuro import commands_lzc
+
+    return commands_lzc
 
 
 class _Version(argparse.Action):

@@ -8,9 +8,9 @@ import contextlib
 import itertools
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.style
 import numpy as np
@@ -23,6 +23,9 @@ from bioneuro import model, units
 from bioneuro.evidence.points import Points
 from bioneuro.measure import Curve
 from bioneuro.recording import Recording
+
+if TYPE_CHECKING:  # what it needs takes a second to import, and few figures show it
+    from bioneuro.classify import Carried, Importance
 
 COLUMN, PAGE = 85.0, 180.0
 """Widths of one and of two columns, mm."""
@@ -130,6 +133,42 @@ def reference(ax: Axes, *, x: float | None = None, y: float | None = None) -> Ax
         if value is not None:
             draw(value, color=GREY, linewidth=0.4, zorder=0)
     return ax
+
+
+def carried(ax: Axes, why: "Carried", *, neurons: Sequence[str] = (), label: str = "share of the log-odds, nats") -> Axes:
+    """Which neurons carried each decision: a column per sample, sorted by decision, then by how sure it was; a row per neuron.
+
+    Colours to one side speak for the decision, to the other against it; lines stand between classes, and the colour bar beside says how much.
+
+    Arguments:
+        why: what `bioneuro.classify.carried` found. neurons: their names, by default their numbers.
+    """
+    kinds, place = np.unique(why.decided, return_inverse=True)
+    order = np.lexsort((-why.odds, place))
+    far = float(np.abs(why.neurons).max(initial=0)) or 1.0
+    image = ax.imshow(why.neurons[order].T, cmap="PuOr_r", vmin=-far, vmax=far, aspect="auto", interpolation="none")
+    ends = np.cumsum(np.bincount(place))
+    for end in ends[:-1].tolist():
+        ax.axvline(end - 0.5, color=BLACK, linewidth=0.8)
+    ax.set_xticks((ends - np.bincount(place) / 2 - 0.5).tolist(), [str(kind) for kind in kinds.tolist()])
+    if neurons:
+        ax.set_yticks(range(len(neurons)), list(neurons))
+    ax.tick_params(length=0)
+    ax.set_xlabel("samples, by the class decided")
+    ax.set_ylabel("neuron")
+    bar = ax.figure.colorbar(image, ax=ax, pad=0.02)
+    bar.set_label(label)
+    bar.outline.set_linewidth(0.6)
+    return ax
+
+
+def importance(ax: Axes, found: "Importance", *, colour: str = BLUE) -> Axes:
+    """What each neuron is worth on held-out samples: accuracy lost without it, in points, with the spread over exchanges."""
+    unit = np.arange(found.mean.size)
+    ax.barh(unit, 100 * found.mean, xerr=100 * found.spread, color=colour, height=0.7, error_kw={"elinewidth": 0.6})
+    ax.set_ylim(unit.size - 0.5, -0.5)
+    ax.set_xlabel("accuracy lost, points")
+    return reference(ax, x=0.0)
 
 
 def title(ax: Axes, letter: str, text: str = "") -> Axes:
