@@ -273,4 +273,10 @@ axon.K_n[mV] = 10
 axon.B_n[1/ms] = 0.125
 axon.L_n[mV] = 80
 axon.phi = 1
+
+guetig2006 tempotron | public replications: Tempotrons.jl (BinaryTempotron.jl), fangwei123456/tempotron
+tempotron.tau[ms] = 15
+tempotron.tau_s[ms] = 3.75
+tempotron.V_rest = 0
+tempotron.V_thr = 1
 """

@@ -21,7 +21,7 @@ CIRCUITS = {
 }
 """As they are, no circuit of the catalogue is a NIR graph: each has at least this."""
 SAYS = {
-    "bellec2018 ": "threshold", "brette2005 ": "nonlinear", "hodgkin1952 ": "nonlinear", "izhikevich2003 ": "nonlinear",
+    "bellec2018 ": "threshold", "brette2005 ": "nonlinear", "guetig2006 ": "variable", "hodgkin1952 ": "nonlinear", "izhikevich2003 ": "nonlinear",
     "kobayashi2009 ": "threshold", "rokem2006 ": "threshold", "vogels2005 ": "refractory",
 }  # fmt: skip
 
