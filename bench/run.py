@@ -1,4 +1,4 @@
-"""Speed as ratios, measured side by side in this run: ``python bench/run.py [--scripts N]``.
+"""Speed as ratios, measured side by side in this run: ``python bench/run.py [--scripts N] [PART ...]``, such as ``lzc``; all by default.
 
 Everything runs in processes of its own on this machine, the baseline in turn with ours. What a baseline is, is said in its line.
 """
@@ -10,12 +10,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from brian2.units import Hz, ms
 from brian2.units import second as s
 from bss2 import rows as integers
+from lzc import rows as complexity
 from stc import rows as tagging
 
 from bioneuro import brian, protocol
@@ -95,15 +97,28 @@ def monte_carlo(folder: Path) -> tuple[str, float, float]:
     return f"{what}, against a 0.1 ms clock in compiled Brian2: {clock:.0f} s (from {stretch} s of it, extrapolated)", clock / ours, 500
 
 
+PARTS: dict[str, Callable[[Path, int], list[tuple[str, float, float]]]] = {
+    "window": lambda folder, scripts: window(scripts, folder),
+    "calcium": lambda folder, scripts: [calcium(folder)],
+    "monte_carlo": lambda folder, scripts: [monte_carlo(folder)],
+    "stc": lambda folder, scripts: tagging(folder),
+    "bss2": lambda folder, scripts: integers(folder),
+    "lzc": lambda folder, scripts: complexity(folder),
+}
+
+
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--scripts", type=int, default=5, help="how many of the 41 separate scripts to run (41: all)")
-    scripts = options.parse_args().scripts
+    options.add_argument("parts", nargs="*", metavar="PART", help=f"what to measure, of {', '.join(PARTS)}; by default all")
+    given = options.parse_args()
+    if unknown := sorted(set(given.parts) - set(PARTS)):
+        options.error(f"unknown parts {unknown}; allowed: {', '.join(PARTS)}")
     with tempfile.TemporaryDirectory(prefix="bioneuro-bench-") as name:
         os.environ["BIONEURO_CACHE_DIR"] = str(Path(name) / "shared")
         rows = []
-        for step in (lambda f: window(scripts, f), lambda f: [calcium(f)], lambda f: [monte_carlo(f)], tagging, integers):
-            for row in step(Path(name)):
+        for part in given.parts or PARTS:
+            for row in PARTS[part](Path(name), given.scripts):
                 print(f"{row[1]:8.1f} x  (goal {row[2]:g})  {row[0]}", flush=True)
                 rows.append(row)
     missed = [row for row in rows if row[1] < row[2]]
