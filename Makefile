@@ -10,7 +10,8 @@ READY = .venv/.ready
 JOBS = 1
 EXPERIMENTS = stdp_window frequency_dependence triplets_quadruplets spike_doublets burst_pairing paired_pulse tetanus bcm_curve \
     memory_lifetime stc_protocols stc_two_pathway stc_early_phase bss2_stc bss2_random_bits bss2_timestep bss2_stdp bss2_rounding \
-    bimodal_weights firing_patterns fit_stdp_curve fit_stc fit_lif_to_trace fit_adex_to_spikes fit_grasshopper surrogates twin_parity
+    bimodal_weights firing_patterns fit_stdp_curve fit_stc fit_lif_to_trace fit_adex_to_spikes fit_grasshopper surrogates twin_parity \
+    lzc_of_sources lzc_classifier lzc_after_network tempotron_capacity
 
 help: ## print the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile

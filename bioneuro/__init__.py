@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bioneuro import brian, bss2, catalogue, evidence, exchange, measure, plot, protocol, study, theory, twin
+    from bioneuro import brian, bss2, catalogue, classify, complexity, evidence, exchange, learn, measure, plot, protocol, study, theory, twin
     from bioneuro.brian.imported import from_brian
     from bioneuro.brian.imported_inputs import stimulus_of
     from bioneuro.files import load, save
@@ -32,12 +32,12 @@ _HOME = {
     **dict.fromkeys("Layer Twin".split(), "bioneuro.twin"),
     "verify": "bioneuro.verify",
 }
-_ROOMS = ("brian", "bss2", "catalogue", "evidence", "exchange", "measure", "plot", "protocol", "study", "theory", "twin")
+_ROOMS = tuple("brian bss2 catalogue classify complexity evidence exchange learn measure plot protocol study theory twin".split())
 
 __all__ = [
     "Circuit", "Clock", "Events", "Layer", "Neuron", "Parameter", "Pathway", "Population", "Projection", "Protocol", "Recording", "Synapse",
-    "Twin", "brian", "bss2", "catalogue", "clock", "delayed", "evidence", "exchange", "fit", "from_brian", "identify", "load", "measure",
-    "parameter", "plot", "protocol", "replay", "save", "side_by_side", "stimulus_of", "study", "theory", "twin", "verify",
+    "Twin", "brian", "bss2", "catalogue", "classify", "clock", "complexity", "delayed", "evidence", "exchange", "fit", "from_brian", "identify",
+    "learn", "load", "measure", "parameter", "plot", "protocol", "replay", "save", "side_by_side", "stimulus_of", "study", "theory", "twin", "verify",
 ]  # fmt: skip
 
 

@@ -17,6 +17,7 @@ REFUSED = {
     "clopath2010 ": "u_post of the neurons at its ends",
     "deperrois2020": r"calcium\.x: spikes change it, while its equation is dx/dt = \(1 - x\)/tau_rec",
     "guetig2003": r"stdp\.w: what a spike adds.*depends on the digital w",
+    "guetig2006": "I_post, gate_post of the neurons at its ends",
     "hodgkin1952": "I_syn_post of the neurons at its ends",
     "izhikevich2003": "v_post of the neurons at its ends",
     "kobayashi2009": "v_post of the neurons at its ends",

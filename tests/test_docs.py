@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = ("README.md", "docs/architecture.md", "docs/brainscales2.md", "docs/fitting.md", "docs/twin_support.md", "CHANGELOG.md")
+PAGES = ("architecture", "brainscales2", "complexity", "cost", "fitting", "twin_support")
+DOCUMENTS = ("README.md", *(f"docs/{page}.md" for page in PAGES), "CHANGELOG.md")
 SLOW = {"Two figures": 2, "In the integers of a chip": 1}  # sections whose examples take a minute, and how many blocks they have
 
 
