@@ -25,18 +25,27 @@ from bioneuro.complexity import entropy
 from bioneuro.disk import replaced
 
 HEAD = ("neuron", "spikes", "c", "c log2(n)/n", "c/shuffled", "H(bin)", "H(bin|before)", "context tree")
-"""Columns of `lzc`: phrases, and entropies in bits per bin: by phrases, of single bins (plug-in), of a bin after another (Miller-Madow), matches."""
+"""Columns of `lzc`: phrases, and entropies in bits per bin: by phrases, of single bins (plug-in),
+of a bin after another (Miller-Madow), by a context tree (nan for short words, and where patterns are too many for it)."""
 
 LONGEST = 20_000_000
 """Bins of the longest word that a command reads; some gigabytes of memory."""
 
+LARGEST = 1_000_000_000
+"""Bins of all surrogates of a word."""
+
+TREE = 30_000_000
+"""Symbols times kinds of symbols for which the context tree is grown, in some ten seconds; words of few kinds are never too large."""
+
 
 def lzc(given: argparse.Namespace) -> int:
     """`bioneuro lzc FILE [--bin "1 ms"]`: the complexity of every neuron's train, a mean over trials, and of all together."""
-    if given.surrogates < 1 or given.seed < 0:
-        raise CommandError(f"--surrogates {given.surrogates}, --seed {given.seed}; give at least 1 surrogate, and a seed from 0")
+    if given.surrogates < 1 or not 0 <= given.seed < 2**64:
+        raise CommandError(f"--surrogates {given.surrogates}, --seed {given.seed}; give at least 1 surrogate, and a seed from 0 to {2**64 - 1}")
     found, words = _read(given, "label")
     trials, size, n = words.shape
+    if given.surrogates * n > LARGEST:
+        raise CommandError(f"--surrogates {given.surrogates} of {n} bins; allowed: {LARGEST} bins in all; give at most {LARGEST // n}")
     print(f"{sheet.line(str(given.path))}: {trials} trials of {size} neurons, {n} bins of {given.bin} each")
     for note in found.recording.provenance.notes:
         print(sheet.line(note))
@@ -58,9 +67,14 @@ def _numbers(words: NDArray[np.integer], given: argparse.Namespace) -> list[str]
         complexity.against_shuffled(words, surrogates=given.surrogates, seed=given.seed),
         entropy.plug_in(words),
         entropy.miller_madow(words, block=2) if words.shape[1] > 1 else np.full(len(words), np.nan),
-        entropy.context_tree(words),
+        entropy.context_tree(words) if (kinds := _kinds(words)) <= 16 or words.size * kinds <= TREE else np.full(len(words), np.nan),
     )
     return [f"{np.mean(value):.4g}" for value in values]
+
+
+def _kinds(words: NDArray[np.integer]) -> int:
+    """The most kinds of symbols in a word."""
+    return max(np.unique(word).size for word in words)
 
 
 def classify(given: argparse.Namespace) -> int:
@@ -68,7 +82,7 @@ def classify(given: argparse.Namespace) -> int:
     if not 0 <= given.seed < 2**32:
         raise CommandError(f"--seed: {given.seed}; give a number from 0 to {2**32 - 1}")
     found, words = _read(given, given.label)
-    label = given.label if given.label in found.recording.conditions else "label"
+    label = given.label if given.path.suffix.lower() == ".nc" else "label"  # where a file says classes by names, they are numbered there
     labels = labels_of(found.recording, label)
     kinds, numbers = np.unique(labels, return_counts=True)
     names = found.classes if label == "label" else tuple(map(str, kinds.tolist()))
@@ -93,6 +107,8 @@ def _write(rows: dict[str, Accuracy], given: argparse.Namespace) -> None:
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["reader", "right", "samples", "accuracy", "low", "high"])
     table.writerows([name, a.right, a.samples, f"{a.mean:.6f}", f"{a.low:.6f}", f"{a.high:.6f}"] for name, a in rows.items())
+    if not given.out.name:
+        raise CommandError(f"--out: {str(given.out)!r} names no file; give one, such as accuracies.csv")
     try:
         replaced({given.out: text.getvalue().encode()})
     except OSError as error:

@@ -188,6 +188,7 @@ def si(value: Any, place: str) -> tuple[NDArray[np.float64], Dimensions]:
             raise UnitError(f"{place}: the values have different units; give one array with one unit")
         return np.array([v for v, _ in parts]), parts[0][1]
     dims = getattr(value, "dim", None)
+    dims = None if callable(dims) else dims  # a tensor's method of this name
     exponents = DIMENSIONLESS if dims is None else tuple(float(d) for d in dims._dims)
     try:
         array = np.array([] if value is None else value, dtype=np.float64)

@@ -21,6 +21,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from bioneuro import complexity, learn, plot
 from bioneuro.classify import (
     ClassifyError,
+    Feature,
     LZCClassifier,
     LZCTransformer,
     carried,
@@ -261,6 +262,15 @@ def test_recordings_are_classified() -> None:
         (lambda X, y: cross_validated(LZCClassifier(), X, y * 0), "two classes"),
         (lambda X, y: carried(LZCClassifier(head=SVC(random_state=0)).fit(X, y), X), "is not linear; use importance"),
         (lambda X, y: importance(LZCClassifier().fit(X, y), X, y[:3], seed=0), "a class per sample"),
+        (lambda X, y: importance(LZCClassifier().fit(X, y), X, y + 7, seed=0), "give the classes of the samples"),
+        (lambda X, y: cross_validated(LZCClassifier(), X, y[:100]), r"classes of shape \(100,\) for 120 samples"),
+        (lambda X, y: cross_validated(LZCClassifier(), X, y, seed=-1), "seed -1; give whole numbers"),
+        (lambda X, y: LZCClassifier(head=SVC).fit(X, y), "give a classifier of scikit-learn"),
+        (lambda X, y: LZCClassifier((Feature("odd", lambda w, width: w.sum(axis=2)[:, :1]),)).fit(X, y), r"shape \(120, 1\), expected \(120, 3\)"),
+        (lambda X, y: LZCClassifier().fit(X[:, :0], y), "with a unit and a bin at least"),
+        (lambda X, y: labels_of(seen([1], [0], trials=1, size=1, labels=[np.inf])), "holds inf; classes are whole numbers"),
+        (lambda X, y: words_of(seen([1], [0], trials=1, size=1), "source", bin=["1 ms", "2 ms"]), "bin: 2 times; give one"),
+        (lambda X, y: wilson(0, 0), "at least one sample"),
     ],
 )
 def test_refused(make: Any, says: str) -> None:

@@ -89,7 +89,10 @@ def test_refused(table: Path, tmp_path: Path) -> None:
         (classify, asked(table, stop="300 ms", label="side", folds=1), ClassifyError, "at least two folds"),
         (classify, asked(table, stop="300 ms", label="side", seed=-1), CommandError, "--seed: -1"),
         (classify, asked(table, stop="300 ms", label="side", out=tmp_path), CommandError, "choose a file that can be written"),
+        (classify, asked(table, stop="300 ms", label="side", out=Path("")), CommandError, "names no file"),
         (lzc, asked(table, surrogates=0), CommandError, "--surrogates 0"),
+        (lzc, asked(table, stop="300 ms", surrogates=10**8), CommandError, "give at most 3333333"),
+        (lzc, asked(table, seed=2**64), CommandError, "--seed 18446744073709551616"),
         (lzc, asked(tmp_path), ReadError, "the suffix '' is not known"),
         (lzc, asked(table, stop="30000 s"), ClassifyError, "more than 1000000000 symbols"),
         (lzc, asked(long, unit="s"), CommandError, "30000000 bins of 1 ms in a train; allowed: 20000000"),
@@ -105,3 +108,17 @@ def test_unequal_numbers_of_classes(tmp_path: Path, capsys: pytest.CaptureFixtur
     (tmp_path / "a.csv").write_text("time (ms),trial,label\n" + "\n".join(rows))
     classify(asked(tmp_path / "a.csv", stop="100 ms"))
     assert "chance: the most frequent class  75.0 %" in capsys.readouterr().out
+
+
+def test_another_column_than_label(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = "\n".join(f"{k % 9},{k},{'xyz'[k % 3]},{'ab'[k % 2]}" for k in range(30))
+    (tmp_path / "a.csv").write_text(f"time (ms),trial,group,label\n{rows}")
+    classify(asked(tmp_path / "a.csv", stop="10 ms", label="group"))
+    assert "; 10 of x, 10 of y, 10 of z" in capsys.readouterr().out
+
+
+def test_no_context_tree_of_too_many_patterns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "a.npy", (np.random.default_rng(0).random((40, 7000)) < 0.5).astype(np.uint8))
+    lzc(asked(tmp_path / "a.npy", dt="1 ms", surrogates=1))
+    line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("all"))
+    assert line.endswith("nan")

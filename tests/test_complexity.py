@@ -1,6 +1,8 @@
 """Phrases of Lempel and Ziv: two oracles, published numbers, laws, streams, and what is no word."""
 
+import copy
 import gc
+import pickle
 from typing import Any
 
 import lzcomplexity
@@ -278,9 +280,21 @@ BAD = {
     "objects": (lambda: complexity.lz76(np.array([object()])), "integers"),
     "deep": (lambda: complexity.lz76(np.zeros((2, 2, 2), int)), r"\(2, 2, 2\)"),
     "ragged and deep": (lambda: complexity.lz76([[1, 2], [[1], [2]]]), "rows"),
-    "one symbol": (lambda: complexity.normalised([0, 1], alphabet=1), "alphabet of 1"),
+    "one symbol": (lambda: complexity.normalised([0, 1], alphabet=1), "alphabet: 1"),
+    "half a symbol": (lambda: complexity.normalised([0, 1], alphabet=2.5), "alphabet.*2.5"),
     "no workers": (lambda: complexity.lz76([0, 1], workers=0), "workers: 0"),
+    "no number of workers": (lambda: complexity.lz76([0, 1], workers="a"), "workers: 'a'"),
     "no surrogates": (lambda: complexity.against_shuffled([0, 1], seed=1, surrogates=0), "surrogates: 0"),
+    "half a seed": (lambda: complexity.against_shuffled([0, 1], seed=1.5), "seed: 1.5"),
+    "negative seed": (lambda: complexity.against_rate([0, 1], seed=-1), "seed: -1"),
+    "neither yes nor no": (lambda: complexity.lz76([0, 1], unfinished=2), "unfinished: 2"),
+    "masked": (lambda: complexity.lz76(np.ma.array([0, 1, 1], mask=[0, 1, 0])), "masked"),
+    "two words for a stream": (lambda: complexity.Stream([[0, 1], [1, 0]]), "2 words"),
+    "no alphabet": (lambda: complexity.Stream(alphabet=-3), "alphabet: -3"),
+    "large symbols for a stream": (lambda: complexity.Stream().feed([2**40]), "32 bits"),
+    "ragged channels": (lambda: complexity.joint([[0, 1], [0]]), "equal length"),
+    "ragged values": (lambda: complexity.binarised([[0.0, 1], [0.0]], 0.5), "equal length"),
+    "thresholds of no row": (lambda: complexity.binarised([[0, 1], [1, 0]], [0.5, 0.5, 0.5]), "for each row"),
     "two words": (lambda: complexity.phrases([[0, 1], [1, 0]]), "2 words"),
     "flat channels": (lambda: complexity.joint([0, 1]), "channel, bin"),
     "missing values": (lambda: complexity.binarised([1.0, np.nan], 0.5), "values"),
@@ -293,6 +307,22 @@ def test_what_is_no_word_is_said(name: str) -> None:
     ask, says = BAD[name]
     with pytest.raises(WordError, match=says):
         ask()
+
+
+def test_a_stream_is_not_copied() -> None:
+    """Two of one would free the same memory."""
+    stream = complexity.Stream([0, 1] * 4)
+    for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="cannot be copied"):
+            copied(stream)
+    assert stream.feed([0, 1]).tolist() == [7, 8]
+
+
+def test_symbols_below_zero_are_symbols() -> None:
+    word = [-1, 7, -1, 7, 7]
+    assert complexity.phrases(word).tolist() == complexity.phrases([0, 1, 0, 1, 1]).tolist()
+    assert complexity.match_lengths(word).tolist() == [0, 0, 2, 1, 1]
+    assert complexity.Stream(word).lz76() == complexity.lz76(word)
 
 
 def test_a_stream_refuses_what_is_not_of_its_alphabet_and_reads_on() -> None:

@@ -106,6 +106,8 @@ def test_short_words_have_no_estimate_or_none() -> None:
     [
         (lambda: entropy.plug_in([0, 1], block=0), "block: 0"),
         (lambda: entropy.context_tree([0, 1], depth=65), "depth: 65"),
+        (lambda: entropy.context_tree([0, 1], depth=2.5), "depth: 2.5"),
+        (lambda: entropy.context_tree(np.arange(8000)), "8000 kinds.*smaller depth"),
         (lambda: entropy.match_length("0101"), "integers"),
     ],
 )

@@ -58,3 +58,9 @@ def test_it_says_on_what_it_was_measured() -> None:
 def test_too_few_calls_are_refused(samples: list[int], repeats: int, message: str) -> None:
     with pytest.raises(MeasureError, match=message):
         latency(len, samples, repeats=repeats)
+
+
+@pytest.mark.parametrize(("name", "value"), [("repeats", 100.5), ("warm", 1.5), ("seed", -1)])
+def test_what_is_no_number_of_calls_is_refused(name: str, value: float) -> None:
+    with pytest.raises(MeasureError, match=f"latency: {name}: {value}; give a whole number"):
+        latency(len, ["a"] * 100, **{name: value})

@@ -219,3 +219,14 @@ def test_parsing_adds_up_the_words_of_a_sample() -> None:
     assert measure.parsing_operations(words[0, 0])[LOOKUP].tolist() == each[LOOKUP][:1].tolist()
     with pytest.raises(MeasureError, match="float64"):
         measure.parsing_operations(words.astype(float))
+
+
+def test_what_are_no_counts_is_refused() -> None:
+    for ask, says in (
+        (lambda: measure.linear_operations(-5), "features: -5; give a whole number from 0"),
+        (lambda: measure.linear_operations(5, 0), "classes: 0; give a whole number from 2"),
+        (lambda: measure.energy({SYNAPTIC: -5}, LOIHI), "are no counts; give numbers from 0"),
+        (lambda: measure.energy({SYNAPTIC: [1, 2], SPIKE: [1, 2, 3]}, LOIHI), "counts of shapes"),
+    ):
+        with pytest.raises(MeasureError, match=says):
+            ask()

@@ -170,11 +170,11 @@ BAD_TEXT: list[tuple[str | bytes, str]] = [
     ("time (ms),,x\n1,0,0\n", "column '' is no name"),
     ("time (mV),neuron\n1,0\n", "times are in 'mV'"),
     ("time (x),neuron\n1,0\n", "'x' is not a unit name"),
-    ("time,neuron\n1,0\n", "times are in 'no unit'"),
+    ("time,neuron\n1,0\n", "times have no unit"),
     ("neuron,trial\n1,0\n", "has no column 'time'"),
     ("time;neuron\n1;0\n", "is no name"),
     ("1 2 x\n", "no column 'time'|is no name"),
-    ("1 2\n3 nan\n", "times are in 'no unit'"),
+    ("1 2\n3 nan\n", "times have no unit"),
     (b"time (ms)\n\xff\n", "line 2: byte 0xff is not UTF-8"),
     (b"time (ms)\n1\n\x1b[2J\n", "line 3: holds the control character"),
     (b"time (ms)\n1\x00\n", "control character"),
@@ -294,9 +294,27 @@ def test_files_refused(write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ([[]], {"unit": "s"}, "the end of the observation at 0 s"),
         (np.full((2, 2), 3), {}, "give 0 and 1"),
         ([["a"]], {"unit": "s"}, "is not a number"),
+        ([[1.0], [2.0]], {"unit": "s", "labels": [0, np.nan]}, "'label' of trial 1 is nan; give a value for each trial"),
+        ([[1.0], [2.0]], {"unit": "s", "labels": [None, "a"]}, "'label' of trial 0 is None"),
+        ([1.0], {"unit": "s", "dt": ["1 ms", "2 ms"]}, "dt: 2 times; give one"),
         (None, {"unit": "s"}, "is not a number"),
     ],
 )
 def test_arrays_refused(source: Any, more: dict[str, Any], says: str) -> None:
     with pytest.raises((ClassifyError, UnitError), match=says):
         spikes_of(source, **more)
+
+
+def test_one_column_says_the_class(tmp_path: Path) -> None:
+    """A column `label` does not take the place of the one that was asked for."""
+    (tmp_path / "a.csv").write_text("time (ms),trial,group,label\n1,0,y,a\n2,1,x,a\n3,2,z,b\n")
+    seen = spikes_of(tmp_path / "a.csv", label="group")
+    assert seen.conditions["label"].values.tolist() == [1, 0, 2]
+    assert "label: left out, since group says the class" in seen.provenance.notes
+    with pytest.raises(ClassifyError, match="labels= has no effect"):
+        spikes_of(seen, labels=[0, 1, 2])
+
+
+def test_times_of_torch() -> None:
+    torch = pytest.importorskip("torch")
+    assert spikes_of(torch.tensor([[1.0, 4.0], [2.0, 3.0]]), unit="ms").spikes["source"].steps.tolist() == [10, 40, 20, 30]

@@ -187,3 +187,16 @@ def test_what_cannot_be_presented() -> None:
         learn.presented(samples, population="cells")
     with pytest.raises(ProtocolError, match=r"name a unit outside 0\.\.1"):
         simulate(relays(2), learn.presented(samples), seed=0, target="numpy")
+
+
+def test_what_is_no_task_is_refused() -> None:
+    for ask, says in (
+        (lambda: learn.rates(["1 Hz", "2 Hz"], "3 Hz"), "rates: low: 2 values; give one rate"),
+        (lambda: learn.task("mine", ["a", "b"], channels=1), "mine: 'a' is no source"),  # type: ignore[list-item]
+        (lambda: learn.coincidence(channels=1), "give at least two"),
+        (lambda: learn.template("10 Hz", channels=1, seed=1, number=-1), "number -1; give an integer from 0"),
+        (lambda: learn.drawn(learn.poisson("20 Hz"), 10**12, seed=1), "spikes of a channel in 1e[+]15 steps are too many"),
+        (lambda: learn.bernoulli([0.1, 0.2]), "bernoulli: p: 2 values"),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(SourceError, match=says):
+            ask()

@@ -242,7 +242,7 @@ REFUSED = [
     (lambda: tempotron.train(start(5), dataclasses.replace(labelled([0] * 4), conditions={}), rate=1e-3, seed=0), "no label"),
     (lambda: tempotron.train(start(5), labelled([0] * 4), rate=0.0, seed=0), "rate > 0"),
     (lambda: tempotron.train(start(5), labelled([0] * 4), rate=1.0, momentum=1.0, seed=0), "0 <= momentum < 1"),
-    (lambda: tempotron.train(start(5), labelled([0] * 4), rate=1.0, epochs=0, seed=0), "epochs >= 1"),
+    (lambda: tempotron.train(start(5), labelled([0] * 4), rate=1.0, epochs=0, seed=0), "epochs: 0; give a whole number"),
     (lambda: tempotron.train(guetig2006.neuron_with(5, 0.0), labelled([0] * 4), rate=1.0, seed=0), "begin with small random ones"),
     (lambda: tempotron.potential(start(6), labelled([0] * 4)), "samples have 5 units of 'source'"),
     (lambda: tempotron.potential(changed(size=2), labelled([0] * 4)), "one port, one neuron and one projection"),

@@ -19,6 +19,10 @@ class Accuracy:
     right: int
     samples: int
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.right <= self.samples or not self.samples:
+            raise ClassifyError(f"Accuracy: {self.right} right of {self.samples} samples; give at least one sample, and no more right than there are")
+
     @property
     def mean(self) -> float:
         return self.right / self.samples
@@ -41,6 +45,8 @@ def wilson(right: int, samples: int) -> tuple[float, float]:
     >>> [round(x, 4) for x in wilson(0, 100)]
     [0.0, 0.037]
     """
+    if not 0 <= right <= samples or not samples:
+        raise ClassifyError(f"wilson: {right} right of {samples} samples; give at least one sample, and no more right than there are")
     found = binomtest(right, samples).proportion_ci(method="wilson")
     return float(found.low), float(found.high)
 
@@ -55,9 +61,14 @@ def cross_validated(classifier: Any, X: Any, y: Any, *, folds: int = 5, seed: in
         classifier: of scikit-learn; it is cloned for each fold. seed: of which sample goes to which fold.
 
     Raises:
-        ClassifyError: fewer than two classes or folds, or a class with fewer samples than folds.
+        ClassifyError: fewer than two classes or folds, a class with fewer samples than folds, another number of classes than samples, or a
+            seed that is none.
     """
-    labels = np.asarray(y)
+    if not _whole(folds) or not _whole(seed) or not 0 <= seed < 2**32:
+        raise ClassifyError(f"cross_validated: {folds!r} folds, seed {seed!r}; give whole numbers, the seed from 0 to {2**32 - 1}")
+    labels, X = np.asarray(y), X if hasattr(X, "shape") else np.asarray(X)
+    if labels.ndim != 1 or labels.size != X.shape[0]:
+        raise ClassifyError(f"cross_validated: classes of shape {labels.shape} for {X.shape[0]} samples; give one for each sample")
     known, numbers = np.unique(labels, return_counts=True)
     if known.size < 2 or folds < 2 or numbers.min() < folds:
         found = ", ".join(f"{n} of class {c}" for c, n in zip(known.tolist(), numbers.tolist(), strict=True))
@@ -66,3 +77,7 @@ def cross_validated(classifier: Any, X: Any, y: Any, *, folds: int = 5, seed: in
     for train, test in StratifiedKFold(folds, shuffle=True, random_state=seed).split(np.zeros(labels.size), labels):
         given[test] = clone(classifier).fit(X[train], labels[train]).predict(X[test])
     return Accuracy(right=int((given == labels).sum()), samples=labels.size), given
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)

@@ -91,12 +91,17 @@ def importance(classifier: LZCClassifier, X: Any, y: Any, *, seed: int, repeats:
             and repeat r draw from (seed, k, r).
 
     Raises:
-        ClassifyError: no repeats, or other numbers of samples and classes.
+        ClassifyError: no repeats, no seed, other numbers of samples and classes, or none of the classes that it was fitted to.
     """
     labels = np.asarray(y)
+    for name, value, least in (("seed", seed, 0), ("repeats", repeats, 1)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+            raise ClassifyError(f"importance: {name}: {value!r}; give a whole number, at least {least}")
     seen = classifier.read(X)
-    if repeats < 1 or labels.shape != seen.shape[:1]:
-        raise ClassifyError(f"importance: {repeats} repeats, {seen.shape[0]} samples, {labels.shape} classes; give repeats, and a class per sample")
+    if labels.shape != seen.shape[:1]:
+        raise ClassifyError(f"importance: classes of shape {labels.shape} for {seen.shape[0]} samples; give a class per sample")
+    if not {*labels.tolist()} & {*(known := classifier.classes_.tolist())}:
+        raise ClassifyError(f"importance: classes {[*{*labels.tolist()}]!r:.60}, but it was fitted to {known!r:.60}; give the classes of the samples")
     words = symbols(np.asarray(X), classifier.threshold)
     accuracy = _right(classifier, seen, labels)
     units = words.shape[1]

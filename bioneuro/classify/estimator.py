@@ -34,10 +34,10 @@ def symbols(X: NDArray[Any], threshold: float | None) -> NDArray[Any]:
     """Symbols of values (sample, bin) or (sample, unit, bin), shape (sample, unit, bin): 1 above the threshold, else 0.
 
     Raises:
-        ClassifyError: without a threshold, values that are not whole numbers from 0 on; a threshold that is no number.
+        ClassifyError: without a threshold, values that are not whole numbers from 0 on; a threshold that is no number; no unit or no bin.
     """
-    if X.ndim > 3:
-        raise ClassifyError(f"X has shape {X.shape}; expected (sample, bin) or (sample, unit, bin)")
+    if X.ndim not in (2, 3) or not all(X.shape[1:]):
+        raise ClassifyError(f"X has shape {X.shape}; expected (sample, bin) or (sample, unit, bin), with a unit and a bin at least")
     if threshold is None:
         found = X if X.dtype.kind in "bui" else np.rint(X).astype(np.int64)
         if not np.array_equal(found, X) or found.min(initial=0) < 0:
@@ -168,7 +168,11 @@ class LZCClassifier(ClassifierMixin, _Reader):
         if np.unique(y).size < 2:
             only = np.asarray(y)[:1].tolist()[0]
             raise ValueError(f"This solver needs samples of at least 2 classes in the data, but the data contains only one class: {only!r}")
+        if isinstance(self.head, type) or not (self.head is None or hasattr(self.head, "fit")):
+            raise ClassifyError(f"LZCClassifier: head: {self.head!r:.80}; give a classifier of scikit-learn such as LogisticRegression(), or None")
         self.head_ = (standard_head() if self.head is None else clone(self.head)).fit(seen, y)
+        if not hasattr(self.head_, "classes_"):
+            raise ClassifyError(f"LZCClassifier: head: {self.head!r:.80} knows no classes; give a classifier, not a regression")
         self.classes_ = self.head_.classes_
         self.linear_ = folded(self.head_, seen)
         return self
@@ -199,6 +203,7 @@ class LZCClassifier(ClassifierMixin, _Reader):
         check_is_fitted(self)
         if self.linear_ is None:
             raise ClassifyError(f"LZCClassifier: scores: the head {self.head_!r:.80} is not linear; use predict or predict_proba")
+        words = np.asarray(words)
         self._check_shape(words.shape)
         return np.asarray(self.linear_.scores(table(symbols(words[None], self.threshold), self.features))[0])
 
@@ -206,7 +211,7 @@ class LZCClassifier(ClassifierMixin, _Reader):
         """The class of one sample, (bin,) or (unit, bin): what `predict` says, without its checks of arrays where the head is linear."""
         check_is_fitted(self)
         if self.linear_ is None:
-            return self.predict(words[None])[0]
+            return self.predict(np.asarray(words)[None])[0]
         return self.classes_[self.scores(words).argmax()]
 
     def __sklearn_tags__(self) -> Any:

@@ -93,8 +93,14 @@ def checked(what: Sequence[Feature], place: str) -> tuple[Feature, ...]:
 
 
 def table(words: NDArray[Any], what: Sequence[Feature], width: float = 1.0) -> Floats:
-    """Values (sample, feature) of words (sample, unit, bin), feature after feature, each for all units."""
+    """Values (sample, feature) of words (sample, unit, bin), feature after feature, each for all units.
+
+    Raises ClassifyError for a feature of another shape than it says.
+    """
     columns = [one.of(words, width) for one in what]
+    for one, column in zip(what, columns, strict=True):
+        if np.shape(column) != (wanted := words.shape[: 2 if one.by_neuron else 1]):
+            raise ClassifyError(f"feature {one.name!r}: numbers of shape {np.shape(column)}, expected {wanted}; by_neuron={one.by_neuron} says which")
     return np.concatenate([c if one.by_neuron else c[:, None] for one, c in zip(what, columns, strict=True)], axis=1)
 
 

@@ -14,6 +14,7 @@ from bioneuro.classify.arrays import read_npy, read_npz, words_as_rows
 from bioneuro.classify.neo_objects import FORMATS, is_neo, of_neo, read_neo
 from bioneuro.classify.rows import ReadError, Rows, Samples, samples_from
 from bioneuro.classify.table import read_text
+from bioneuro.classify.words import one_time
 from bioneuro.files import load
 from bioneuro.recording import Recording
 
@@ -64,11 +65,13 @@ def samples_of(
             return _of_recording(load(file), population)
         rows = _of_file(file, unit, dt, label)
     elif isinstance(source, Recording):
+        if labels is not None:
+            raise ReadError("recording: it is given back as it is, so labels= has no effect; put them into its conditions, with dataclasses.replace")
         return _of_recording(source, population)
     elif is_neo(source):
         rows = of_neo(source, label)
     else:
-        rows = _of_arrays(source, unit, dt)
+        rows = _of_arrays(source.detach().cpu().numpy() if hasattr(source, "detach") else source, unit, dt)
     if labels is not None:
         given = np.asarray(labels)
         if given.shape != (rows.trials,):
@@ -107,7 +110,7 @@ def _of_file(file: Path, unit: str, dt: Any, label: str) -> Rows:
         raise ReadError(f"{file}: has more than {LARGEST} bytes; cut it into several")
     if suffix in TEXTS:
         return read_text(file, content, unit)
-    step = float(units.in_unit(dt, "second", f"{file}: dt"))
+    step = one_time(dt, f"{file}: dt")
     scale = _scale(unit, str(file)) if unit else None
     return read_npy(file, content, scale, step) if suffix == ".npy" else read_npz(file, content, scale, step, LARGEST)
 
@@ -121,7 +124,7 @@ def _scale(unit: str, place: str) -> float:
 
 def _of_arrays(source: Any, unit: str, dt: Any) -> Rows:
     if isinstance(source, np.ndarray) and source.ndim in (2, 3) and source.dtype.kind in "bui":
-        return words_as_rows("words", source, float(units.in_unit(dt, "second", "words: dt")), {})
+        return words_as_rows("words", source, one_time(dt, "words: dt"), {})
     scale = _scale(unit, "spike times") if unit else None
     depth = _depth(source)
     if depth > 2:

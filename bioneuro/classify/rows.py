@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bioneuro import units
-from bioneuro.classify.words import ClassifyError
+from bioneuro.classify.words import ClassifyError, one_time
 from bioneuro.measure import observed
 from bioneuro.protocol import Coordinate
 from bioneuro.recording import Recording, train
@@ -67,9 +66,10 @@ def samples_from(rows: Rows, *, dt: Any, stop: Any, label: str, population: str)
     Without an end of the observation it ends with its last spike, and the notes say so.
 
     Raises:
-        ReadError: times that are not finite, negative, after the end, or two of one unit within a step; too many trains; no spike and no end.
+        ReadError: times that are not finite, negative, after the end, or two of one unit within a step; too many trains; no spike and no end; a
+            condition without a value (None, NaN) in some trial.
     """
-    step = float(units.in_unit(dt, "second", f"{rows.place}: dt"))
+    step = one_time(dt, f"{rows.place}: dt")
     if label != "label" and label not in rows.conditions:
         raise ReadError(f"{rows.place}: nothing called {label!r} says the class of each trial; there are: {', '.join(rows.conditions) or 'none'}")
     if step <= 0:
@@ -107,14 +107,14 @@ def _steps(rows: Rows, step: float, stop: Any) -> tuple[Ints, float]:
     if not 0 < rows.trials * max(len(rows.neurons), 1) <= MOST or not rows.neurons:
         raise ReadError(f"{rows.place}: {rows.trials} trials of {len(rows.neurons)} neurons; give at least one train, and at most {MOST}")
     last = float(rows.time.max(initial=0.0))
-    end = rows.stop if stop is None else float(units.in_unit(stop, "second", f"{rows.place}: stop"))
+    end = rows.stop if stop is None else one_time(stop, f"{rows.place}: stop")
     if max(last, end or 0.0) / step > 2**53:
         raise ReadError(f"{rows.place}: {max(last, end or 0.0):g} s in steps of {step:g} s are too many; check the unit of the times")
     steps = np.rint(rows.time / step).astype(np.int64)
     if end is None:
         end = int(steps.max(initial=0)) * step
     if end <= 0 or last > end * (1 + 1e-9) + 0.5 * step:
-        raise ReadError(f"{rows.place}: the last spike is at {last:g} s, the end of the observation at {end:g} s; give the end with stop=")
+        raise ReadError(f"{rows.place}: the last spike is at {last:g} s, the end of the observation at {end:g} s; give a later end with stop=")
     return np.minimum(steps, int(np.floor(end / step + 1e-6))), float(end)
 
 
@@ -124,6 +124,12 @@ def _conditions(rows: Rows, label: str) -> tuple[dict[str, Coordinate], tuple[st
     classes: tuple[str, ...] = ()
     notes = []
     for name, values in rows.conditions.items():
+        if label != "label" == name:
+            notes.append(f"label: left out, since {label} says the class")
+            continue
+        if missing := [k for k, value in enumerate(values) if value is None or value != value]:
+            k = missing[0]
+            raise ReadError(f"{rows.place}: {name!r} of trial {k} is {values[k]}; give a value for each trial, or leave the trial out")
         known = sorted(set(values), key=ordered)
         numbers = {value: number(value) for value in known}
         if name != label and None not in numbers.values():

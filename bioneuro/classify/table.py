@@ -78,7 +78,7 @@ def _scale(file: Path, unit: str, line: int | None = None) -> float:
     except units.UnitError as error:
         raise ReadError(f"{file}: {error}") from None
     if known.dimensions != units.unit("second").dimensions:
-        _refuse(file, f"times are in {unit or 'no unit'!r}; write it, as in 'time (ms)', or give unit=, such as unit='ms'", line)
+        _refuse(file, f"times {f'are in {unit!r}' if unit else 'have no unit'}; write it, as in 'time (ms)', or give unit=, such as unit='ms'", line)
     return known.scale
 
 
@@ -163,14 +163,14 @@ def _columns(file: Path, number: int, cells: list[str]) -> tuple[dict[str, int],
     """Name -> place of each column, and the unit that the times name."""
     columns: dict[str, int] = {}
     unit = ""
+    hint = " Cells are separated by commas or tabs." if len(cells) == 1 and re.search(r"[; ]", cells[0]) else ""
     for k, title in enumerate(cells):
         timed = re.fullmatch(r"time\s*\(([^()]{1,40})\)", title, re.IGNORECASE)
         name = "time" if timed else title.casefold() if title.casefold() in ("time", "neuron", "trial") else title
         if not re.fullmatch(r"[^\W_][\w.+-]{0,99}", name) or name in columns:
-            _refuse(file, f"column {title!r:.60} is no name, or comes twice; name each column once, {_LIKE}", number)
+            _refuse(file, f"column {title!r:.60} is no name, or comes twice; name each column once, {_LIKE}.{hint}", number)
         columns[name] = k
         unit = timed[1].strip() if timed else unit
     if "time" not in columns:
-        hint = " Cells are separated by commas or tabs." if len(cells) == 1 and re.search(r"[; ]", cells[0]) else ""
         _refuse(file, f"has no column 'time'; the first line names the columns, {_LIKE}.{hint}", number)
     return columns, unit

@@ -38,7 +38,7 @@ def words_of(recording: Recording, population: str, *, bin: Any, start: Any = "0
     train, end = train_of(recording, population), end_of(recording)
     width = _steps(bin, train.dt, "words_of: bin")
     first = _steps(start, train.dt, "words_of: start")
-    off = end if stop is None else float(units.in_unit(stop, "second", "words_of: stop"))
+    off = end if stop is None else one_time(stop, "words_of: stop")
     if width < 1 or first < 0 or off > end * (1 + 1e-9):
         raise ClassifyError(
             f"words_of: bins of {width * train.dt:g} s from {first * train.dt:g} s to {off:g} s in an observation of {end:g} s; give a bin of at "
@@ -47,7 +47,8 @@ def words_of(recording: Recording, population: str, *, bin: Any, start: Any = "0
     last = int(np.floor(off / train.dt + 1e-6))
     n = (last - first) // width
     if n < 1:
-        raise ClassifyError(f"words_of: no bin of {width * train.dt:g} s fits between {first * train.dt:g} s and {off:g} s; give narrower bins")
+        between = f"{first * train.dt:g} s and {off:g} s"
+        raise ClassifyError(f"words_of: no bin of {width * train.dt:g} s fits between {between}; give narrower bins, or a longer stretch")
     rows = train.offsets.size - 1
     if rows * n > LARGEST:
         raise ClassifyError(f"words_of: {rows} trains of {n} bins are more than {LARGEST} symbols; give wider bins or a shorter stretch")
@@ -77,9 +78,10 @@ def labels_of(recording: Recording, label: str = "label") -> NDArray[np.int64]:
     if label not in recording.conditions:
         raise ClassifyError(f"labels_of: no condition {label!r}; there are: {', '.join(sorted(recording.conditions)) or 'none'}")
     values = recording.conditions[label].values
-    if not np.array_equal(values, np.rint(values)):
-        odd = values[values != np.rint(values)][0]
-        raise ClassifyError(f"labels_of: condition {label!r} holds {odd:g}; classes are whole numbers, such as 0 and 1")
+    whole = (values == np.rint(values)) & (np.abs(values) <= 2**53)
+    if not whole.all():
+        odd = values[~whole][0]
+        raise ClassifyError(f"labels_of: condition {label!r} holds {odd:g}; classes are whole numbers, such as 0 and 1, up to 2**53")
     return np.asarray(values, np.int64)
 
 
@@ -88,9 +90,17 @@ def width_of(bin: Any, dt: float) -> float:
     return _steps(bin, dt, "bin") * dt
 
 
+def one_time(value: Any, place: str) -> float:
+    """One time in s. Raises ClassifyError for several, UnitError for a wrong unit."""
+    time = np.asarray(units.in_unit(value, "second", place))
+    if time.size != 1:
+        raise ClassifyError(f"{place}: {time.size} times; give one, such as '1 ms'")
+    return float(time.item())
+
+
 def _steps(value: Any, dt: float, place: str) -> int:
     """A time as a number of steps; it must be one to a millionth of a step."""
-    time = float(units.in_unit(value, "second", place))
+    time = one_time(value, place)
     steps = round(time / dt)
     if abs(time / dt - steps) > 1e-6 * max(1, steps):
         raise ClassifyError(f"{place}: {time:g} s is {time / dt:g} steps of {dt:g} s; give a whole number of steps")

@@ -55,7 +55,11 @@ def binarised(values: Any, threshold: Any) -> NDArray[np.uint8]:
     Raises:
         WordError: a value or threshold that is not a number.
     """
-    array, split = np.asarray(values), np.asarray(threshold)
+    try:
+        array, split = np.asarray(values), np.asarray(threshold)
+        np.broadcast_shapes(array.shape, split.shape)
+    except ValueError as error:
+        raise WordError(f"binarised: {error}; give rows of equal length, and one threshold or one for each row, of shape (row, 1)") from None
     for name, given in (("values", array), ("threshold", split)):
         if given.dtype.kind not in "biuf" or np.isnan(given).any():
             raise WordError(f"binarised: {name}: not all are real numbers; leave out or replace what is missing")
@@ -63,7 +67,10 @@ def binarised(values: Any, threshold: Any) -> NDArray[np.uint8]:
 
 
 def _integers(given: Any, place: str, least: int) -> NDArray[Any]:
-    array = np.asarray(given)
+    try:
+        array = np.asarray(given)
+    except ValueError as error:
+        raise WordError(f"{place}: {error}; give channels of equal length") from None
     if array.dtype.kind not in "biu" or array.ndim < least:
         raise WordError(f"{place}: an array of {array.dtype} and shape {array.shape}; give integers (..., channel, bin)")
     return array

@@ -26,7 +26,10 @@ from numpy.typing import NDArray
 
 from bioneuro import native
 from bioneuro.complexity import lempel_ziv
-from bioneuro.complexity.words import Symbols, WordError, words_of
+from bioneuro.complexity.words import Symbols, WordError, whole, words_of
+
+ROOM = 2**28
+"""Most contexts times kinds of symbols that a context tree may have, some gigabytes."""
 
 
 def lz76(words: Any, *, unfinished: bool = True) -> Any:
@@ -62,14 +65,19 @@ def context_tree(words: Any, *, depth: int = 8) -> Any:
 
     Arguments:
         depth: the longest context, from 0 (symbols one by one) to 64.
+
+    Raises:
+        WordError: more contexts than there is memory for: many kinds of symbols ask for a smaller depth.
     """
-    if not 0 <= depth <= 64:
-        raise WordError(f"context_tree: depth: {depth}; give 0 to 64 symbols")
+    whole(depth, "context_tree: depth", 0, 64)
 
     def rate(word: Symbols) -> float:
         if word.size <= depth:
             return np.nan
         known, symbols = np.unique(word, return_inverse=True)
+        nodes = min(word.size * depth + 1, known.size ** (depth + 1))
+        if nodes * known.size > ROOM:
+            raise WordError(f"context_tree: {word.size} symbols of {known.size} kinds may make {nodes} contexts; give fewer kinds or a smaller depth")
         plain = np.ascontiguousarray(symbols, np.int32)
         bits = _code().code_length(plain.ctypes.data, plain.size, max(2, known.size), depth)
         if bits < 0:
@@ -94,8 +102,7 @@ def miller_madow(words: Any, *, block: int = 1) -> Any:
 
 
 def _conditional(words: Any, block: int, correction: float, place: str) -> Any:
-    if block < 1:
-        raise WordError(f"{place}: block: {block}; give at least 1 symbol")
+    whole(block, f"{place}: block", 1, 10**6)
 
     def entropy(labels: NDArray[np.int64]) -> float:
         counts = np.unique(labels, return_counts=True)[1]

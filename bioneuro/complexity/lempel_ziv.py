@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from bioneuro import native
-from bioneuro.complexity.words import Ints, Symbols, WordError, Words, words_of
+from bioneuro.complexity.words import LARGEST, Ints, Symbols, WordError, Words, whole, words_of
 
 EXHAUSTIVE, INCREMENTAL = 0, 1
 
@@ -63,8 +63,7 @@ def normalised(words: Any, *, alphabet: int = 2, unfinished: bool = True, worker
         alphabet: how many symbols there could be, at least 2, whether they occur or not.
         Others, and errors: as for `lz76`.
     """
-    if alphabet < 2:
-        raise WordError(f"normalised: an alphabet of {alphabet}; give at least 2 symbols, also where only one occurs")
+    whole(alphabet, "normalised: alphabet", 2, LARGEST)
     read = words_of(words, "normalised")
     n = read.lengths
     scale = np.log(np.maximum(n, 1)) / np.log(alphabet) / np.maximum(n, 1)
@@ -77,8 +76,7 @@ def longest_before(word: Any) -> Ints:
     >>> longest_before([0, 1, 0, 1, 1]).tolist()
     [0, 0, 1, 2, 1]
     """
-    stream = Stream(_one(word, "longest_before"))
-    return stream.begun
+    return Stream(_one(word, "longest_before")).begun
 
 
 def match_lengths(word: Any) -> Ints:
@@ -116,7 +114,8 @@ class Stream:
 
     Arguments:
         word: the beginning, if there is one.
-        alphabet: symbols are 0 .. alphabet-1; None for any integers of 32 bits, which takes three times as long.
+        alphabet: symbols are 0 .. alphabet-1, by default those of the beginning; without one any integers of 32 bits, which takes three
+            times as long.
 
     Attributes:
         n: symbols so far.
@@ -124,22 +123,30 @@ class Stream:
     """
 
     def __init__(self, word: Any = (), *, alphabet: int | None = None) -> None:
-        first = words_of(np.asarray(word) if np.size(word) else np.empty(0, np.int64), "Stream")
-        self.alphabet = alphabet if alphabet is not None or not first.symbols.size else first.alphabet
+        first = _one(word, "Stream")
+        if alphabet is None and first.size and first.min() >= 0:
+            alphabet = max(2, int(first.max()) + 1)
+        self.alphabet = None if alphabet is None else whole(alphabet, "Stream: alphabet", 1, LARGEST)
         self.n = 0
         self._phrases = (ctypes.c_int64(0), ctypes.c_int64(0))
         code = _code()
-        self._parser = _given(code.parser(EXHAUSTIVE, self.alphabet or 2**31 - 1, first.symbols.size))
+        self._parser = _given(code.parser(EXHAUSTIVE, self.alphabet or LARGEST, first.size))
         self._closing = weakref.finalize(self, code.finish, self._parser)
-        self.begun = self.feed(first.symbols)
+        self.begun = self.feed(first)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("Stream: what it has read is in the memory of compiled code and cannot be copied; feed its word to another one")
 
     def feed(self, symbols: Any) -> Ints:
         """Read on. Returns for each symbol the length of the longest suffix up to it that occurred before; shape (symbol,).
 
         Raises:
-            WordError: not integers, or not of the alphabet; then nothing was read.
+            WordError: not integers of 32 bits, or not of the alphabet; then nothing was read.
         """
-        more = words_of(np.atleast_1d(np.asarray(symbols)), "Stream.feed").symbols.astype(np.int32)
+        given = np.asarray(symbols)
+        if given.dtype.kind in "iu" and given.size and not -LARGEST <= int(given.min()) <= int(given.max()) < LARGEST:
+            raise WordError(f"Stream.feed: symbols {given.min()} .. {given.max()}; give integers of 32 bits, as numbers of your symbols")
+        more = _one(np.atleast_1d(given), "Stream.feed").astype(np.int32)
         if self.alphabet is not None and more.size and not 0 <= int(more.min()) <= int(more.max()) < self.alphabet:
             raise WordError(f"Stream.feed: symbols {more.min()} .. {more.max()} of an alphabet 0 .. {self.alphabet - 1}; say the alphabet at first")
         seen = np.empty(more.size, np.int32)
@@ -150,7 +157,7 @@ class Stream:
     def lz76(self, *, unfinished: bool = True) -> int:
         """Phrases so far, as of `bioneuro.complexity.lz76`."""
         complete, open_ = (count.value for count in self._phrases)
-        return complete + (unfinished and open_ > 0)
+        return complete + (_said(unfinished) and open_ > 0)
 
 
 def _one(word: Any, place: str) -> Symbols:
@@ -165,9 +172,16 @@ def _counted(rule: int, words: Any, unfinished: bool, workers: int | None, place
     return read.given(_count(rule, read, unfinished, workers))
 
 
+def _said(unfinished: Any) -> bool:
+    if not isinstance(unfinished, bool | np.bool_):
+        raise WordError(f"unfinished: {unfinished!r:.60}; give True, to count a last phrase that is cut off, or False")
+    return bool(unfinished)
+
+
 def _count(rule: int, read: Words, unfinished: bool, workers: int | None) -> Ints:
-    if workers is not None and workers < 1:
-        raise WordError(f"workers: {workers}; give at least 1")
+    _said(unfinished)
+    if workers is not None:
+        whole(workers, "workers", 1, 1024)
     complete, opened = np.zeros(read.lengths.size, np.int64), np.zeros(read.lengths.size, np.int64)
     code, starts = _code(), read.starts
     binary = rule == EXHAUSTIVE and read.symbols.dtype == np.uint8

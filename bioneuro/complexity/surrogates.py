@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from bioneuro.complexity.lempel_ziv import lz76
-from bioneuro.complexity.words import Symbols, WordError, Words, words_of
+from bioneuro.complexity.words import Symbols, Words, whole, words_of
 
 Surrogate = Callable[[Symbols, int, np.random.Generator], Symbols]
 """(word, number, generator) -> words in rows."""
@@ -41,8 +41,8 @@ def against_rate(words: Any, *, seed: int, surrogates: int = 20, unfinished: boo
 
 
 def _against(how: Surrogate, words: Any, seed: int, surrogates: int, unfinished: bool, place: str) -> Any:
-    if surrogates < 1:
-        raise WordError(f"{place}: surrogates: {surrogates}; give at least 1")
+    whole(surrogates, f"{place}: surrogates", 1, 10**6)
+    whole(seed, f"{place}: seed", 0, 2**64 - 1)
     read = words_of(words, place)
     means = np.array([_mean(how, read, k, seed, surrogates, unfinished) for k in range(read.lengths.size)])
     rows = [read.symbols[a:b] for a, b in zip(read.starts[:-1].tolist(), read.starts[1:].tolist(), strict=True)]

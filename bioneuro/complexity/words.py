@@ -20,6 +20,13 @@ class WordError(ValueError):
     """What was given is not a word of integers, or not one that can be read so."""
 
 
+def whole(value: Any, place: str, least: int, most: int) -> int:
+    """A whole number from `least` to `most`. Raises WordError for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value <= most:
+        raise WordError(f"{place}: {value!r:.60}; give a whole number from {least} to {most}")
+    return int(value)
+
+
 @dataclass(frozen=True)
 class Words:
     """Words end to end: that of k is ``symbols[starts[k]:starts[k + 1]]``.
@@ -76,6 +83,8 @@ def _integers(given: Any, place: str) -> NDArray[Any]:
         array = np.asarray(given)
     except ValueError as error:
         raise WordError(f"{place}: {error}; give one word, words in rows, or a list of words") from None
+    if np.ma.is_masked(given):
+        raise WordError(f"{place}: a masked array; a word has a symbol in every place, so leave out what is masked or give it a symbol")
     if array.size == 0 and array.dtype == np.float64:
         return array.astype(np.int64)
     if array.dtype.kind not in "biu":

@@ -23,12 +23,13 @@ from bioneuro.learn.sources import (
     Source,
     SourceError,
     Stretches,
+    one_rate,
     per_step,
     steps,
     transitions,
 )  # fmt: skip
 from bioneuro.protocol import Coordinate
-from bioneuro.protocol.table import check_count, hertz, second
+from bioneuro.protocol.table import check_count, second
 from bioneuro.recording import Recording, train
 from bioneuro.records import digest
 from bioneuro.trains import outlive, poisson_bins
@@ -40,6 +41,10 @@ POPULATION = "source"
 """The population that fires what a source says."""
 OWN, SHARED, START, KEPT, MOVED, TEMPLATE, LABELS = range(1, 8)
 """What a stream is for."""
+
+
+LARGEST = 1_000_000_000
+"""Spikes of one channel, of all samples together, that are drawn at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +133,8 @@ def _channels(source: Source, field: Field) -> Sequence[Ints]:
 
 def _coins(rng: np.random.Generator, p: float, n: int) -> Ints:
     """Which of `n` coins show a spike. They are drawn one after the other, so that fewer are the first of more."""
+    if p * n > LARGEST or n >= 2**62:
+        raise SourceError(f"{p * n:.3g} spikes of a channel in {n:.3g} steps are too many; allowed: {LARGEST}; give fewer or shorter samples")
     return poisson_bins(rng, np.array([p]), np.zeros((1, 1), np.int64), np.full((1, 1), n))[1]
 
 
@@ -276,6 +283,10 @@ def template(rate: Any, *, channels: int, duration: Any = "1 s", seed: int, numb
         seed: of the templates, which has nothing to do with that of the samples. number: which of the templates of this seed.
     """
     end = second(duration, "template: duration")
-    count = round(float(hertz(rate, "template: rate", silence=True)[0]) * end)
+    if end < 0:
+        raise SourceError(f"template: duration: {end:g} s is negative; give a time from 0 s on")
+    if isinstance(number, bool) or not isinstance(number, int | np.integer) or not 0 <= number < 2**24:
+        raise SourceError(f"template: number {number!r}; give an integer from 0 to 2**24 - 1")
+    count = round(one_rate(rate, "template: rate") * end)
     check_count(channels, "template: channels")
     return tuple(tuple(np.sort(stream(seed, TEMPLATE, number, j).random(count) * end).tolist()) for j in range(channels))

@@ -17,11 +17,15 @@ def latencies(samples: int, *, afferents: int, duration: Any = "500 ms", dt: Any
     What Gütig & Sompolinsky (2006) measured the tempotron's capacity with. Sample k hangs on (seed, k) and the number of afferents alone.
 
     Raises:
-        LearnError: no sample, afferent or step. UnitError: a wrong unit.
+        LearnError: no sample, afferent, step or seed. UnitError: a wrong unit.
     """
+    _check_seed(seed, "latencies")
+    for name, count in (("samples", samples), ("afferents", afferents)):
+        if isinstance(count, bool) or not isinstance(count, int | np.integer):
+            raise LearnError(f"latencies: {name}: {count!r}; give a whole number, at least 1")
     end, step = (float(units.in_unit(value, "second", f"latencies: {name}")) for name, value in (("duration", duration), ("dt", dt)))
     steps = round(end / step) if step > 0 else 0
-    if samples < 1 or afferents < 1 or steps < 1:
+    if samples < 1 or afferents < 1 or not 1 <= steps < 2**53:
         raise LearnError(f"latencies: {samples} samples of {afferents} afferents and {steps} steps; give at least one of each")
     drawn = [np.random.default_rng([seed, k]) for k in range(samples)]
     labels = np.array([rng.integers(2) for rng in drawn], float)
@@ -36,8 +40,9 @@ def shifted(samples: Recording, spread: Any, *, seed: int) -> Recording:
     A spike that would leave the sample stays at its edge; spikes of one afferent may meet in a step and then count twice.
 
     Raises:
-        LearnError: a negative spread. UnitError: a wrong unit.
+        LearnError: a negative spread, or no seed. UnitError: a wrong unit.
     """
+    _check_seed(seed, "shifted")
     width = float(units.in_unit(spread, "second", "shifted: spread"))
     if width < 0:
         raise LearnError(f"shifted: spread {width} s is negative; give a standard deviation from 0 s on")
@@ -49,3 +54,8 @@ def shifted(samples: Recording, spread: Any, *, seed: int) -> Recording:
         row = np.repeat(np.arange(fired.offsets.size - 1), np.diff(fired.offsets))
         moved[name] = train(steps, row, n_trials=samples.n_trials, size=fired.size, dt=fired.dt)
     return replace(samples, spikes=moved)
+
+
+def _check_seed(seed: Any, place: str) -> None:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
+        raise LearnError(f"{place}: seed {seed!r}; give a whole number from 0 on")

@@ -49,12 +49,14 @@ def feedforward(
     Raises:
         ModelError: a synapse without ``weight``; delays that are no multiples of the grid; numbers out of range. UnitError: a wrong unit.
     """
-    _check(synapse, channels, size, chance, seed)
+    _check(synapse, channels, size, delays, chance, seed)
     strengths, lags, joined = (np.random.Generator(np.random.Philox(key=[seed, k])) for k in range(3))
     kept = joined.random((channels, size)) < chance
     kept[np.arange(channels), joined.integers(size, size=channels)] |= ~kept.any(axis=1)
-    mean = float(units.in_unit(weight, synapse.parameters["weight"].unit, "feedforward: weight"))
-    drawn = {"weight": mean * strengths.exponential(size=kept.shape), "d_axonal": _delays(delays, grid, lags, kept.shape)}
+    mean = units.in_unit(weight, synapse.parameters["weight"].unit, "feedforward: weight")
+    if mean.ndim:
+        raise ModelError(f"feedforward: {mean.size} weights; give their mean, such as '2 mV'")
+    drawn = {"weight": float(mean) * strengths.exponential(size=kept.shape), "d_axonal": _delays(delays, grid, lags, kept.shape)}
     late = delayed(synapse, axonal=delays[0])
     values = {name: _each(late.parameters[name], numbers[kept], f"feedforward: {name}") for name, numbers in drawn.items()}
     pre, post = np.nonzero(kept)
@@ -86,11 +88,13 @@ def operating_point(rate_of: Callable[[float], float], rate: float, *, low: floa
     return math.sqrt(low * high)
 
 
-def _check(synapse: Synapse, channels: Any, size: Any, chance: float, seed: Any) -> None:
+def _check(synapse: Synapse, channels: Any, size: Any, delays: Any, chance: Any, seed: Any) -> None:
     for name, count, least in (("channels", channels, 1), ("size", size, 1), ("seed", seed, 0)):
         if isinstance(count, bool) or not isinstance(count, int | np.integer) or not least <= count < 2**63:
             raise ModelError(f"feedforward: {name} {count!r}; give an integer from {least} to 2**63 - 1")
-    if not 0 < chance <= 1:
+    if not isinstance(delays, list | tuple) or len(delays) != 2:
+        raise ModelError(f"feedforward: delays {delays!r:.60}; give the shortest and the longest, such as ('1 ms', '20 ms')")
+    if isinstance(chance, bool) or not isinstance(chance, int | float | np.number) or not 0 < chance <= 1:
         raise ModelError(f"feedforward: a chance of {chance!r}; give a probability above 0, and 1 for all pairs")
     if "weight" not in synapse.parameters:
         raise ModelError(f"feedforward: synapse {synapse.name!r} has no parameter 'weight', but {sorted(synapse.parameters)}; give one that has")

@@ -38,6 +38,9 @@ def presented(
     """
     if population not in samples.spikes:
         raise SourceError(f"presented: no spikes of {population!r}; the samples have {', '.join(sorted(samples.spikes)) or 'none'}")
+    after = second(rest, "presented: rest")
+    if after < 0:
+        raise SourceError(f"presented: rest {after:g} s is negative, and would cut the samples; give a time from 0 s")
     train = samples.spikes[population]
     trial, unit = np.divmod(np.repeat(np.arange(train.offsets.size - 1), np.diff(train.offsets)), train.size)
     return Protocol(
@@ -45,7 +48,7 @@ def presented(
         stepping=protocol.clock(f"{train.dt!r} s" if dt is None else dt),
         trials=samples.conditions,
         stimulus=np.arange(samples.n_trials),
-        reads=samples.times[:, -1:] + second(rest, "presented: rest"),
+        reads=samples.times[:, -1:] + after,
         spikes={port: Spikes(stimulus=trial, unit=unit, time=np.asarray(train.steps * train.dt))},
         record=record,
     )

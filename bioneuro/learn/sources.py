@@ -106,7 +106,7 @@ def poisson(rate: Any, *, refractory: Any = "0 s") -> Poisson:
     Raises:
         UnitError: a wrong unit. SourceError: a negative number, or more spikes than the refractory period leaves room for.
     """
-    made = Poisson(rate=_rate(rate, "poisson: rate"), refractory=_time(refractory, "poisson: refractory"))
+    made = Poisson(rate=one_rate(rate, "poisson: rate"), refractory=_time(refractory, "poisson: refractory"))
     if made.rate * made.refractory > 1:
         raise SourceError(f"poisson: {made.rate:g} Hz with a refractory period of {made.refractory:g} s; at most {1 / made.refractory:g} Hz fit")
     return made
@@ -119,7 +119,7 @@ def inhomogeneous(start: Sequence[Any], rate: Sequence[Any]) -> Stretches:
         SourceError: starts that are not increasing from 0, or another number of rates.
     """
     begin = tuple(_time(t, f"inhomogeneous: start[{k}]") for k, t in enumerate(start))
-    rates = tuple(_rate(r, f"inhomogeneous: rate[{k}]") for k, r in enumerate(rate))
+    rates = tuple(one_rate(r, f"inhomogeneous: rate[{k}]") for k, r in enumerate(rate))
     if not begin or len(begin) != len(rates) or begin[0] != 0 or any(np.diff(begin) <= 0):
         raise SourceError(f"inhomogeneous: starts {begin} s for {len(rates)} rates; give increasing starts from 0 s, one per rate")
     return Stretches(start=begin, rate=rates)
@@ -128,7 +128,7 @@ def inhomogeneous(start: Sequence[Any], rate: Sequence[Any]) -> Stretches:
 def sinusoid(mean: Any, *, depth: float, frequency: Any, phase: float = 0.0) -> Sinusoid:
     """Poisson spikes of rate mean (1 + depth sin(2 pi frequency t + phase)), with `depth` from 0 to 1 and `phase` in radians."""
     share, angle = _probability(depth, "sinusoid: depth"), float(units.in_unit(phase, "1", "sinusoid: phase"))
-    return Sinusoid(mean=_rate(mean, "sinusoid: mean"), depth=share, frequency=_rate(frequency, "sinusoid: frequency"), phase=angle)
+    return Sinusoid(mean=one_rate(mean, "sinusoid: mean"), depth=share, frequency=one_rate(frequency, "sinusoid: frequency"), phase=angle)
 
 
 def bernoulli(p: float, bin: Any = "1 ms") -> Bernoulli:
@@ -165,7 +165,7 @@ def jittered(times: Sequence[Any], *, jitter: Any, deletion: float = 0.0, noise:
     if not rows:
         raise SourceError("jittered: no template; give a row of times for each channel, [] for a silent one")
     width, lost = _time(jitter, "jittered: jitter"), _probability(deletion, "jittered: deletion")
-    return Jittered(times=rows, jitter=width, deletion=lost, noise=_rate(noise, "jittered: noise"))
+    return Jittered(times=rows, jitter=width, deletion=lost, noise=one_rate(noise, "jittered: noise"))
 
 
 def correlated(rate: Any, correlation: float, *, lags: Sequence[Any] = ()) -> Correlated:
@@ -178,7 +178,7 @@ def correlated(rate: Any, correlation: float, *, lags: Sequence[Any] = ()) -> Co
         SourceError: a correlation outside 0 to 1, or a negative lag.
     """
     late = tuple(_time(lag, f"correlated: lags[{k}]") for k, lag in enumerate(lags))
-    return Correlated(rate=_rate(rate, "correlated: rate"), correlation=_probability(correlation, "correlated: correlation"), lags=late)
+    return Correlated(rate=one_rate(rate, "correlated: rate"), correlation=_probability(correlation, "correlated: correlation"), lags=late)
 
 
 def entropy(p: float) -> float:
@@ -247,7 +247,8 @@ def steps(time: float, dt: float, what: str) -> int:
     return n
 
 
-def _rate(value: Any, place: str) -> float:
+def one_rate(value: Any, place: str) -> float:
+    """One rate in Hz, not negative."""
     rate = hertz(value, place, silence=True)
     if rate.size != 1:
         raise SourceError(f"{place}: {rate.size} values; give one rate")
@@ -277,7 +278,10 @@ def _times(row: Any, place: str) -> list[float]:
 
 
 def _probability(value: Any, place: str) -> float:
-    p = float(units.in_unit(value, "1", place))
+    share = np.asarray(units.in_unit(value, "1", place))
+    if share.size != 1:
+        raise SourceError(f"{place}: {share.size} values; give one share")
+    p = float(share.item())
     if not 0 <= p <= 1:
         raise SourceError(f"{place}: {p:g} is not between 0 and 1; give a share")
     return p

@@ -4,7 +4,7 @@ What distinguishes the classes, and what does not, stands in each docstring; `Ta
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 
 from bioneuro import records
 from bioneuro.learn.drawing import LABELS, field_of, fired, recorded, stream, template
-from bioneuro.learn.sources import Source, SourceError, correlated, jittered, markov, poisson
+from bioneuro.learn.sources import Source, SourceError, correlated, jittered, markov, one_rate, poisson
 from bioneuro.protocol.table import check_count, hertz, second
 from bioneuro.recording import Recording
 
@@ -70,13 +70,16 @@ def task(name: str, classes: Sequence[Source], *, channels: int, duration: Any =
     """A task of one's own: sources of which each is a class.
 
     Raises:
-        SourceError: fewer than two classes, or no whole number of steps in a sample. UnitError: a wrong unit.
+        SourceError: fewer than two classes, a class that is no source, or no whole number of steps in a sample. UnitError: a wrong unit.
     """
     end, step = second(duration, f"{name}: duration"), second(dt, f"{name}: dt")
-    if len(classes) < 2:
-        raise SourceError(f"{name}: {len(classes)} classes; give at least two")
+    made = tuple(classes) if isinstance(classes, Iterable) else ()
+    if odd := [one for one in made if not isinstance(one, Source)]:
+        raise SourceError(f"{name}: {odd[0]!r:.60} is no source; make one with poisson, bernoulli, markov, ...")
+    if len(made) < 2:
+        raise SourceError(f"{name}: {len(made)} classes; give at least two")
     field_of(1, channels, end, step, 0)
-    return Task(name=name, classes=tuple(classes), channels=int(channels), duration=end, dt=step, says=says)
+    return Task(name=name, classes=made, channels=int(channels), duration=end, dt=step, says=says)
 
 
 def rates(
@@ -87,7 +90,7 @@ def rates(
     The number of spikes says everything there is to know (without a refractory period it is a sufficient statistic).
     """
     check_count(classes, "rates: classes")
-    ends = [float(hertz(rate, "rates: low and high", silence=True)[0]) for rate in (low, high)]
+    ends = [one_rate(rate, f"rates: {name}") for name, rate in (("low", low), ("high", high))]
     made = [poisson(f"{rate!r} Hz", refractory=refractory) for rate in np.linspace(ends[0], ends[1], classes).tolist()]
     return task("rates", made, channels=channels, duration=duration, dt=dt, says=f"{ends[0]:g} to {ends[1]:g} Hz")
 
@@ -125,7 +128,13 @@ def coincidence(rate: Any = "20 Hz", correlation: float = 0.3, *, channels: int 
 
     Single channels are the same in law, so nothing that is read from each of them alone tells the classes, nor does the mean of the
     summed count. Its variance does, as do coincidences and the word over channels. Few shared spikes (small `correlation`) are hard.
+
+    Raises:
+        SourceError: one channel, which shares spikes with none.
     """
+    check_count(channels, "coincidence: channels")
+    if channels < 2:
+        raise SourceError("coincidence: 1 channel has nobody to share spikes with; give at least two")
     made = [correlated(rate, 0.0), correlated(rate, correlation)]
     return task("coincidence", made, channels=channels, duration=duration, dt=dt, says=f"independent or correlated by {correlation:g}")
 
@@ -142,6 +151,7 @@ def order(
     Raises:
         SourceError: an odd number of channels.
     """
+    check_count(channels, "order: channels")
     if channels % 2:
         raise SourceError(f"order: {channels} channels; give an even number, for two halves")
     late, half = second(lag, "order: lag"), channels // 2

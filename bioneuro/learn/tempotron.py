@@ -177,9 +177,9 @@ def accuracy(circuit: Circuit, samples: Recording) -> float:
 def responses(circuit: Circuit, samples: Recording, steps: Integers) -> Floats:
     """The gradient of each sample's potential at a step of its own in the weights, shape (sample, pair)."""
     task = _task(circuit, samples)
-    if np.shape(steps) != (task.samples,) or np.min(steps) < 0 or np.max(steps) >= task.below.kernel.size:
-        last = task.below.kernel.size - 1
-        raise LearnError(f"responses: steps of shape {np.shape(steps)}; give one from 0 to {last} for each of {task.samples} samples")
+    if np.shape(steps) != (task.samples,) or np.asarray(steps).dtype.kind not in "iu" or np.min(steps) < 0 or np.max(steps) >= task.below.kernel.size:
+        last, given = task.below.kernel.size - 1, f"shape {np.shape(steps)} and type {np.asarray(steps).dtype}"
+        raise LearnError(f"responses: steps of {given}; give a whole one from 0 to {last} for each of {task.samples} samples")
     x = np.zeros((task.samples, task.weights.size))
     _compiled().responses(*task.common, task.weights.size, np.ascontiguousarray(steps, np.int64), x)
     return x
@@ -209,11 +209,15 @@ def train(
         progress: show a progress bar; by default on a terminal.
 
     Raises:
-        LearnError: labels other than 0 and 1; a rate, momentum or number of epochs out of range; or as `below` raises.
+        LearnError: labels other than 0 and 1; a rate, momentum, number of epochs or seed out of range; or as `below` raises.
         MeasureError: the samples have no spikes of the port. CompileError: there is no C++ compiler.
     """
-    if not (np.isfinite(rate) and rate > 0 and 0 <= momentum < 1 and epochs >= 1):
-        raise LearnError(f"train: rate {rate}, momentum {momentum}, {epochs} epochs; give rate > 0, 0 <= momentum < 1 and epochs >= 1")
+    for name, value, least, most in (("epochs", epochs, 1, 10**9), ("seed", seed, 0, 2**63 - 1)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value <= most:
+            raise LearnError(f"train: {name}: {value!r}; give a whole number from {least} to {most}")
+    numbers = all(isinstance(value, int | float | np.number) for value in (rate, momentum))
+    if not numbers or not (np.isfinite(rate) and rate > 0 and 0 <= momentum < 1):
+        raise LearnError(f"train: rate {rate}, momentum {momentum}; give numbers, rate > 0 and 0 <= momentum < 1")
     task, labels = _task(circuit, samples), _labels(samples)
     if not task.weights.any():
         raise LearnError(f"train: all weights {task.below.weights!r} are 0, so no time has the highest potential; begin with small random ones")

@@ -104,9 +104,14 @@ def energy(done: Operations | Mapping[str, Any], technology: Technology) -> Ener
     Arguments:
         done: of a run, or counts by kind, as `parsing_operations`, `linear_operations` and `dense_operations` give them.
 
-    Raises `MeasureError` where the technology has no price for anything that was done.
+    Raises `MeasureError` where the technology has no price for anything that was done, and for counts that are negative or no numbers.
     """
     counts = done.totals if isinstance(done, Operations) else {kind: np.asarray(n) for kind, n in done.items()}
+    for kind, n in counts.items():
+        if np.asarray(n).dtype.kind not in "iuf" or not np.all(np.isfinite(n)) or np.any(n < 0):
+            raise MeasureError(f"energy: {kind!r}: {n!r:.80} are no counts; give numbers from 0, one or one for each trial")
+    if len({n.shape for n in counts.values() if n.size != 1}) > 1:
+        raise MeasureError(f"energy: counts of shapes {({kind: n.shape for kind, n in counts.items()})}; give one, or one for each trial")
     parts = {kind: np.asarray(n * technology.costs[kind]) for kind, n in counts.items() if kind in technology.costs}
     if not parts:
         priced = ", ".join(technology.costs)

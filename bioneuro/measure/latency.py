@@ -62,9 +62,12 @@ def latency(
     >>> latency(sorted, [[3, 1, 2], [2, 1]], warm=1, repeats=50).n
     100
 
-    Raises `MeasureError` for fewer than 100 calls, of which there is no 99th percentile.
+    Raises `MeasureError` for fewer than 100 calls, of which there is no 99th percentile, and for what is no number of calls or seed.
     """
-    if not len(samples) or repeats < 1 or warm < 0 or len(samples) * repeats < 100:
+    for name, value in (("warm", warm), ("repeats", repeats), ("seed", seed)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+            raise MeasureError(f"latency: {name}: {value!r}; give a whole number from 0 on")
+    if not len(samples) or repeats < 1 or len(samples) * repeats < 100:
         raise MeasureError(
             f"latency: {len(samples)} samples x {repeats} repeats, {warm} warm calls; give at least 100 calls in all, such as "
             f"repeats={-(-100 // max(len(samples), 1))}"

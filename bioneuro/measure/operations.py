@@ -193,14 +193,27 @@ def dense_operations(circuit: Circuit, passes: int = 1) -> dict[str, Ints]:
 
     Arguments:
         passes: how often it is evaluated: once per observation, or once per step.
+
+    Raises `MeasureError` for what is no number of passes.
     """
+    _check_number(passes, 0, "dense_operations: passes")
     sizes = {p.name: p.size for p in circuit.populations}
     return {MULTIPLY_ADD: np.array([passes * sum(sizes[p.pre] * sizes[p.post] for p in circuit.projections)])}
 
 
 def linear_operations(features: int, classes: int = 2) -> dict[str, Ints]:
-    """Multiply-accumulates of a linear head for one sample; two classes have one score, whose offset is not counted."""
+    """Multiply-accumulates of a linear head for one sample; two classes have one score, whose offset is not counted.
+
+    Raises `MeasureError` for what is no number of features, or of two classes or more.
+    """
+    _check_number(features, 0, "linear_operations: features")
+    _check_number(classes, 2, "linear_operations: classes")
     return {MULTIPLY_ADD: np.array([features * (1 if classes == 2 else classes)])}
+
+
+def _check_number(value: Any, least: int, place: str) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not least <= value < 2**31:
+        raise MeasureError(f"{place}: {value!r}; give a whole number from {least} to 2**31 - 1")
 
 
 def parsing_operations(words: Any) -> dict[str, Ints]:

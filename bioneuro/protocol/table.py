@@ -77,7 +77,10 @@ def seconds(value: Any, place: str) -> Floats:
 
 def second(value: Any, place: str) -> float:
     """One time in s."""
-    return float(units.in_unit(value, "second", place))
+    found = units.in_unit(value, "second", place)
+    if found.size != 1:
+        raise ProtocolError(f"{place}: {found.size} times; give one")
+    return float(found.reshape(()))
 
 
 def hertz(value: Any, place: str, *, silence: bool = False) -> Floats:
@@ -91,4 +94,4 @@ def hertz(value: Any, place: str, *, silence: bool = False) -> Floats:
 def check_count(value: Any, place: str) -> None:
     """Refuse what is no number of times."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ProtocolError(f"{place}: {value!r} is not a positive integer; give a number of times")
+        raise ProtocolError(f"{place}: {value!r} is not a positive integer; give a number from 1 on")
