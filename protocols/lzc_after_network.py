@@ -7,7 +7,7 @@ tasks and wirings a neuron fires at 20 Hz, as channels do. Nothing learns but a 
     count  spikes per channel (network_count: per neuron)       lzc  complexity per channel and of the word over channels, bins of 1 and 4 ms
     bins   spikes per channel in bins of 16 ms                  network_lzc  complexity per neuron in these bins (shuffled: of shuffled labels)
 
-A seed has its wiring, samples and split. Writes results/lzc_after_network/: `example` (spikes); `rates`, `families`: trials are tasks, units seeds.
+A seed has its wiring, samples and split. Writes results/lzc_after_network/: `example` (spikes of the first); `rates`, `families` (task, time, seed).
 """
 
 from dataclasses import replace
@@ -15,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 from sklearn.model_selection import train_test_split
+from threadpoolctl import threadpool_limits
 
 from bioneuro import Circuit, Protocol, Recording, brian, learn, load, measure, protocol, save, study
-from bioneuro.catalogue import vogels2005
+from bioneuro.catalogue.vogels2005 import neuron, synapse
 from bioneuro.classify import counts, features, labels_of, per_neuron_lzc, pooled_lzc, standard_head, words_of
 from bioneuro.learn.populations import feedforward
 from bioneuro.script import Options, apply, options
@@ -29,8 +30,7 @@ READERS = ("count", "lzc", "bins", "network_count", "network_lzc", "shuffled")
 
 
 def circuit(seed: int) -> Circuit:
-    made = feedforward(vogels2005.neuron("euler"), vogels2005.synapse(), channels=8, weight=WEIGHT, seed=seed)
-    return made.with_values({"population.E_L": "-60 mV"})
+    return feedforward(neuron("euler"), synapse(), channels=8, weight=WEIGHT, seed=seed).with_values({"population.E_L": "-60 mV"})
 
 
 def drawn(n: int, seed: int) -> tuple[list[Recording], Protocol]:
@@ -43,7 +43,6 @@ def drawn(n: int, seed: int) -> tuple[list[Recording], Protocol]:
 
 
 def plan(options: Options) -> dict[str, tuple[Circuit, Protocol]]:
-    """An example of what is run: the first wiring, and the first samples of each task."""
     return {"example": (apply(options, circuit(options.seed)), drawn(EXAMPLES[options.quick], options.seed)[1])}
 
 
@@ -58,6 +57,7 @@ def accuracies(seen: Recording, length: float, train: int, seed: int) -> list[fl
     return [standard_head().fit(known, own).score(asked, others) for known, asked, own, others in parts] + [float(after.mean()) / length]
 
 
+@threadpool_limits.wrap(limits=1)  # the last bits of a regression go by the number of threads, and so does a sample at its border
 def main(options: Options) -> Path:
     folder, quick, rows = study.record(replace(options, engine="numpy"), plan(options)), options.quick, []
     for seed in range(options.seed, options.seed + SEEDS[quick]):
