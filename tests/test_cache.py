@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import brian2
 import numpy as np
 import pytest
 
@@ -90,6 +91,17 @@ def test_what_changes_the_program_changes_the_key() -> None:
         key(PAIR, trains()), key(CALCIUM, trains(stepping=clock())), key(CALCIUM, trains(record=("calcium.rho",))),
     ]  # fmt: skip
     assert len(set(others)) == len(others)
+
+
+def test_what_cython_left_in_the_preferences_changes_nothing() -> None:
+    """Brian2 adds a folder to the list of the preference itself when it compiles Cython."""
+    first, folders = key(PAIR, trains()), brian2.prefs["codegen.cpp.include_dirs"]
+    before = list(folders)
+    try:
+        folders.append(str(Path(brian2.synapses.__file__).parent))
+        assert key(PAIR, trains()) == first
+    finally:
+        folders[:] = before
 
 
 KEYS = """

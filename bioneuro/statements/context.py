@@ -5,14 +5,18 @@ import importlib
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from brian2 import prefs
+from brian2 import prefs, synapses
 from brian2.core.tracking import InstanceTrackerSet, Trackable
 
 # The name `brian2.devices.device` is a proxy of the active device; the module behind it holds which one is active.
 devices: Any = importlib.import_module("brian2.devices.device")
+
+SYNAPSES = Path(synapses.__file__).parent
+"""Where Brian2 keeps what its Cython code for synapses includes."""
 
 STRICT = ["-w", "-O3", "-ffp-contract=off", "-fno-trapping-math", "-march=native", "-std=c++11"]
 """IEEE arithmetic in the order written: what makes engines agree to the last bit of every operation but exp and its kin. No program looks
@@ -30,6 +34,8 @@ def borrowed(device: Any, *, target: str, strict: bool) -> Iterator[None]:
         "codegen.target": target,
         "codegen.loop_invariant_optimisations": not strict,
         "codegen.cpp.extra_compile_args": None,
+        # Brian2 adds its own folder to this very list whenever it compiles Cython, which would be another program for us.
+        "codegen.cpp.include_dirs": [folder for folder in prefs["codegen.cpp.include_dirs"] if Path(folder) != SYNAPSES],
         "codegen.cpp.extra_compile_args_gcc": (STRICT if strict else FAST) + (CORES if target == "auto" else []),
         "codegen.cpp.extra_link_args": CORES if target == "auto" else prefs["codegen.cpp.extra_link_args"],
         "devices.cpp_standalone.openmp_threads": 0,
