@@ -222,12 +222,11 @@ struct Incremental : Parser {
         tree.start();
         at = 1, used = 2;
     }
-    void feed(const int32_t *word, int64_t n, int32_t *seen) override {
+    void feed(const int32_t *word, int64_t n, int32_t *) override {
         if (used + n > tree.states.size) tree.resize(2 * (used + n));
         for (int64_t t = 0; t < n; ++t) {
             ++open;
             const int32_t next = tree.get(at, word[t]);
-            if (seen) seen[t] = (int32_t)(next ? open : open - 1);
             if (next) {
                 at = next;
                 continue;
